@@ -1,0 +1,3 @@
+"""Tidemill keeps a model right in production."""
+
+__version__ = "0.1.0"

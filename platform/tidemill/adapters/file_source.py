@@ -1,0 +1,60 @@
+"""Partitions as files in a folder, one a day: the day is in the file's name (2013-03-01.parquet, date=2013-03-01.csv)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.model import Partition
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class FileSource:
+    """`pattern` is a folder (its files of that format) or a glob. A file being written must have another ending."""
+
+    def __init__(self, folder: Path, pattern: str, format: str) -> None:
+        self._folder, self._format = folder, format
+        self._pattern = (
+            pattern.rstrip("/") + f"/*.{format}" if (folder / pattern).is_dir() or pattern.endswith("/") else pattern
+        )
+        self._digests: dict[Path, tuple[int, int, str]] = {}
+
+    def partitions(self) -> list[Partition]:
+        found = []
+        for path in sorted(self._folder.glob(self._pattern)):
+            match = _DAY.search(path.name)
+            if match is None:
+                continue
+            try:
+                start = datetime.fromisoformat(match.group()).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            found.append(Partition(match.group(), start, start + timedelta(days=1), self._digest(path), path.as_uri()))
+        return sorted(found, key=lambda partition: partition.id)
+
+    def read(self, partition: Partition) -> pd.DataFrame:
+        return read_table(Path(partition.uri.removeprefix("file://")))
+
+    def _digest(self, path: Path) -> str:
+        stat = path.stat()
+        known = self._digests.get(path)
+        if known is None or known[:2] != (stat.st_mtime_ns, stat.st_size):
+            digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+            known = self._digests[path] = (stat.st_mtime_ns, stat.st_size, digest)
+        return known[2]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A Parquet or CSV file as a frame. Raises DataUnreadable naming the file and what the reader said."""
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path)
+    except Exception as error:  # readers raise a dozen kinds; all mean the same to the loop
+        raise DataUnreadable(f"{path.name} is no readable {path.suffix[1:]} table: {error}") from error

@@ -1,0 +1,140 @@
+"""What arrived is judged once, on arrival, and only what was admitted is ever trained on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from tidemill.decisions.admit import AdmitAction, BatchFacts, admit
+from tidemill.decisions.verdict import Reason
+from tidemill.stats.summary import Summary, summarize
+
+from .context import Context, Event, Write
+from .errors import DataUnreadable
+from .frames import arrays, canonical, changed_kinds, feature_columns, kinds_of
+from .model import Partition
+
+
+def admit_arrivals(context: Context, now: datetime) -> None:
+    known = {document["id"]: document for document in context.state.list(context.name, "partition")}
+    for partition in context.ports.source.partitions():
+        if partition.start <= now < partition.end:
+            context.wait(_incomplete(partition, now))
+            continue
+        document = known.get(partition.id)
+        if document is None or _is_new(document, partition, now):
+            known[partition.id] = _judge(context, partition, document, list(known.values()), now)
+
+
+def _is_new(document: dict[str, Any], partition: Partition, now: datetime) -> bool:
+    if document["digest"] != partition.digest:
+        return True
+    return document["reason"] == Reason.IN_THE_FUTURE and partition.end <= now
+
+
+def _incomplete(partition: Partition, now: datetime) -> Event:
+    message = f"Partition {partition.id} is judged when its day is over, at {partition.end:%Y-%m-%d %H:%M}Z."
+    return Event(now, "partition.waiting", Reason.NOT_READY, message)
+
+
+def _judge(
+    context: Context,
+    partition: Partition,
+    before: dict[str, Any] | None,
+    known: list[dict[str, Any]],
+    now: datetime,
+) -> dict[str, Any]:
+    admitted = [document for document in known if document["status"] == "admitted" and document["id"] != partition.id]
+    expected: dict[str, str] = admitted[-1]["kinds"] if admitted else {}
+    frame, facts = _facts(context, partition, expected, admitted, now)
+    verdict = admit(facts, context.spec.data.gate)
+    status = "admitted" if verdict.action is AdmitAction.ADMIT else "quarantined"
+    revision = 1 if before is None else before["revision"] + 1
+    document = {
+        "id": partition.id,
+        "digest": partition.digest,
+        "uri": partition.uri,
+        "start": partition.start.isoformat(),
+        "end": partition.end.isoformat(),
+        "status": status,
+        "reason": str(verdict.reason),
+        "message": verdict.message,
+        "rows": facts.rows,
+        "revision": revision,
+        "judged_at": now.isoformat(),
+        # Nulls say nothing of a column's kind: what it was before still holds.
+        "kinds": {
+            name: expected.get(name, kind) if kind == "nothing" else kind for name, kind in _kinds(frame).items()
+        },
+        "summary": None if facts.summary is None or status != "admitted" else facts.summary.to_dict(),
+    }
+    if status == "admitted" and frame is not None:
+        _take_labels(context, frame, partition, now)
+    event = Event(now, f"partition.{status}", verdict.reason, verdict.message, dict(verdict.evidence))
+    id = f"partition/{partition.id}/{partition.digest[-16:]}/{verdict.reason}"
+    context.record(event, [Write("partition", partition.id, document)], id)
+    return document
+
+
+def _kinds(frame: pd.DataFrame | None) -> dict[str, str]:
+    return {} if frame is None else kinds_of(frame)
+
+
+def _facts(
+    context: Context,
+    partition: Partition,
+    expected: dict[str, str],
+    admitted: list[dict[str, Any]],
+    now: datetime,
+) -> tuple[pd.DataFrame | None, BatchFacts]:
+    data = context.spec.data
+    common: dict[str, Any] = {"partition": partition.id, "start": partition.start, "end": partition.end, "now": now}
+    try:
+        frame = canonical(context.ports.source.read(partition), data)
+    except DataUnreadable as error:
+        return None, BatchFacts(rows=0, unreadable=str(error), **common)
+    needed = [data.key, data.event_time, *(name for name in expected if name != data.label.column)]
+    missing = tuple(dict.fromkeys(name for name in needed if name not in frame))
+    times = frame[data.event_time].dropna() if data.event_time in frame and len(frame) else None
+    facts = BatchFacts(
+        rows=len(frame),
+        max_event_time=None if times is None or times.empty else times.max().to_pydatetime(),
+        missing_columns=missing,
+        changed_types=tuple(changed_kinds(expected, kinds_of(frame))),
+        expectation_failures=() if missing or frame.empty else _failures(context, frame),
+        summary=None if missing or frame.empty else summarize(arrays(frame, _summarised(frame, context))),
+        history=() if data.gate == "off" else _history(context, admitted),
+        **common,
+    )
+    return frame, facts
+
+
+def _summarised(frame: pd.DataFrame, context: Context) -> list[str]:
+    # The key's duplicates matter, its values do not; the label belongs to the outcomes.
+    return [*feature_columns(frame, context.spec.data), context.spec.data.key]
+
+
+def _failures(context: Context, frame: pd.DataFrame) -> tuple[str, ...]:
+    suite = context.spec.data.expectations
+    if suite is None or context.spec.data.gate == "off":
+        return ()
+    features = frame.drop(columns=[context.spec.data.label.column], errors="ignore")
+    return tuple(context.ports.validator.failures(features, str(context.project / suite)))
+
+
+def _history(context: Context, admitted: list[dict[str, Any]]) -> tuple[Summary, ...]:
+    ordered = sorted(admitted, key=lambda document: str(document["id"]))
+    return tuple(context.summary(document) for document in ordered if document["summary"] is not None)
+
+
+def _take_labels(context: Context, frame: pd.DataFrame, partition: Partition, now: datetime) -> None:
+    """Labels that came with the data are outcomes like any other."""
+    data = context.spec.data
+    if data.label.column not in frame:
+        return
+    labels = frame[[data.key, data.label.column]].dropna()
+    labels = labels.rename(columns={data.key: "key", data.label.column: "label"})
+    if len(labels):
+        context.ports.outcomes.record(labels, now, f"partition {partition.id}")

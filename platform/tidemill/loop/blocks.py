@@ -1,0 +1,162 @@
+"""Closes days: what each version lost on them, pair by pair and arm by arm.
+
+A closed block is never changed. Every sequential test is a fold over closed blocks, so none of them keeps state of its
+own and none can be looked at "one time too often".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidemill.stats.calibration import apply
+from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
+
+from .context import Context, Write
+from .model import Role
+
+LOSSES = {"log_loss": log_loss_rows, "brier": brier_rows}
+
+
+def close_blocks(context: Context, now: datetime) -> None:
+    champion = context.state.get(context.name, "champion", "current")
+    if champion is None:
+        return
+    blocks = context.state.list(context.name, "block")
+    closed = {block["id"] for block in blocks}
+    first = _midnight(datetime.fromisoformat(champion["first_since"]))
+    day = max((_day(id) for id in closed), default=first - timedelta(days=1))
+    # Days that had no label when their time came are looked at again until the labels are given up.
+    patience = context.spec.data.label.give_up_after
+    candidates = [first + timedelta(days=n) for n in range((day - first).days + 1)]
+    candidates = [d for d in candidates if f"{d:%Y-%m-%d}" not in closed and now <= context.fresh(d) + patience]
+    day += timedelta(days=1)
+    while context.fresh(day) <= now:
+        candidates.append(day)
+        day += timedelta(days=1)
+    for candidate in candidates:
+        block = _block(context, candidate, now)
+        if block is not None:
+            context.state.put_once(context.name, "block", block["id"], block)
+
+
+def _block(context: Context, day: datetime, now: datetime) -> dict[str, Any] | None:
+    rows = context.evidence.labelled(day, now)
+    if rows.empty:
+        return None
+    id = f"{day:%Y-%m-%d}"
+    versions = {str(version): _version(context, part, id) for version, part in rows.groupby("version")}
+    rollout = running_rollout(context)
+    served = rows[rows["served"]]
+    return {
+        "id": id,
+        "closed_at": now.isoformat(),
+        "served": {"n": len(served), "loss": _mean(log_loss_rows(_score(served), _label(served)))},
+        "versions": versions,
+        "pairs": {} if rollout is None else _pairs(rows, rollout["champion"], rollout["challenger"]),
+        "arms": {} if rollout is None else _arms(context, day, rollout, set(rows["key"])),
+    }
+
+
+def _version(context: Context, rows: pd.DataFrame, day: str) -> dict[str, Any]:
+    raw, score, label = rows["raw"].to_numpy(float), _score(rows), _label(rows)
+    result = {
+        "n": len(rows),
+        "loss": _mean(log_loss_rows(score, label)),
+        "brier": _mean(brier_rows(score, label)),
+        "raw_loss": _mean(log_loss_rows(raw, label)),
+        "promised": _mean(entropy_rows(score)),
+        "candidate_loss": None,
+    }
+    candidate = candidate_calibrator(context, str(rows["version"].iloc[0]), before=day)
+    if candidate is not None:
+        corrected = apply(raw, candidate["intercept"], candidate["slope"])
+        result["candidate_loss"] = _mean(log_loss_rows(corrected, label))
+    return result
+
+
+def candidate_calibrator(context: Context, version: str, before: str) -> dict[str, Any] | None:
+    """The latest correction fitted only on days before `before`: its gain on that day is an honest one."""
+    fits = [fit for fit in context.calibrators(version) if fit["through"] < before]
+    return max(fits, key=lambda fit: str(fit["through"]), default=None)
+
+
+def _pairs(rows: pd.DataFrame, champion: str, challenger: str) -> dict[str, Any]:
+    """Both versions on the same requests: everything that makes a day easy or hard cancels out."""
+    left = rows[rows["version"] == champion].drop_duplicates("key")
+    right = rows[rows["version"] == challenger].drop_duplicates("key")
+    both = left.merge(right[["key", "score"]], on="key", suffixes=("", "_challenger"))
+    if both.empty:
+        return {}
+    label = _label(both)
+    differences = {
+        name: _mean(loss(both["score_challenger"].to_numpy(float), label) - loss(_score(both), label))
+        for name, loss in LOSSES.items()
+    }
+    return {challenger: {"champion": champion, "n": len(both), "differences": differences}}
+
+
+def _arms(context: Context, day: datetime, rollout: dict[str, Any], labelled_keys: set[str]) -> dict[str, Any]:
+    """How the two arms answered since the present step began; needs no labels, only requests."""
+    if not rollout["steps"]:
+        return {}
+    step = rollout["steps"][-1]
+    weight = step.get("canary")
+    if weight is None:
+        return {}
+    slo = next((m.slo for m in context.spec.rollout.judge.metrics if m.slo is not None), None)
+    rows = context.evidence.predictions(day)
+    rows = rows[rows["at"] >= datetime.fromisoformat(step["started_at"])]
+    champion = rows[(rows["role"] == Role.CHAMPION) & (rows["version"] == rollout["champion"])]
+    challenger = rows[(rows["role"] == Role.CANARY) & (rows["version"] == rollout["challenger"])]
+    if champion.empty and challenger.empty:
+        return {}
+    counts = {"champion": _counts(champion, slo), "challenger": _counts(challenger, slo)}
+    outcomes = int(challenger["key"].isin(labelled_keys).sum())
+    return {rollout["challenger"]: {"step": step["index"], "weight": weight, "outcomes": outcomes, **counts}}
+
+
+def _counts(rows: pd.DataFrame, slo: timedelta | None) -> dict[str, int]:
+    slow = 0 if slo is None else int((rows["latency_ms"] > slo.total_seconds() * 1000).sum())
+    return {"requests": len(rows), "errors": int((rows["status"] != "ok").sum()), "slow": slow}
+
+
+def running_rollout(context: Context) -> dict[str, Any] | None:
+    rollouts = context.state.list(context.name, "rollout")
+    return next((r for r in reversed(rollouts) if r["status"] in ("running", "paused")), None)
+
+
+def quarantined_days(context: Context) -> set[str]:
+    """Days whose data was held back: what a model does with broken data is no evidence about the model."""
+    partitions = context.state.list(context.name, "partition")
+    return {partition["id"] for partition in partitions if partition["status"] == "quarantined"}
+
+
+def sound_blocks(context: Context) -> list[dict[str, Any]]:
+    """Closed blocks of days that were not quarantined, in order."""
+    broken = quarantined_days(context)
+    blocks = [block for block in context.state.list(context.name, "block") if block["id"] not in broken]
+    return sorted(blocks, key=lambda block: str(block["id"]))
+
+
+def _score(rows: pd.DataFrame) -> np.ndarray[Any, Any]:
+    return rows["score"].to_numpy(float)
+
+
+def _label(rows: pd.DataFrame) -> np.ndarray[Any, Any]:
+    return rows["label"].to_numpy(float)
+
+
+def _mean(values: np.ndarray[Any, Any]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _day(id: str) -> datetime:
+    return datetime.fromisoformat(id).replace(tzinfo=UTC)

@@ -1,0 +1,98 @@
+"""What every step of a tick is given: the spec, where the project is, and the ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tidemill.decisions.verdict import Reason
+from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
+from tidemill.stats.summary import Summary
+
+from .evidence import Evidence
+from .ports import DataSource, Entry, Notifier, Outcomes, Pipelines, PredictionLog, Registry, Serving, State, Validator
+from .ports import Write as Write
+
+
+@dataclass(frozen=True)
+class Ports:
+    source: DataSource
+    log: PredictionLog
+    outcomes: Outcomes
+    registry: Registry
+    serving: Serving
+    pipelines: Pipelines
+    validator: Validator
+    notifier: Notifier
+    state: State
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, or (in `waiting`) something that does not yet, and why."""
+
+    at: datetime
+    event: str
+    reason: Reason
+    message: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """One loop at work. `home` is where turns keep their files; `events` and `waiting` gather what a tick did."""
+
+    loop: ModelLoop
+    project: Path
+    home: Path
+    tracking_uri: str
+    ports: Ports
+    events: list[Event] = field(default_factory=list)
+    waiting: list[Event] = field(default_factory=list)
+    evidence: Evidence = field(init=False)
+    _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.evidence = Evidence(self.ports.log, self.ports.outcomes, self.spec.data.label.arrives_after)
+
+    @property
+    def name(self) -> str:
+        return self.loop.metadata.name
+
+    @property
+    def spec(self) -> ModelLoopSpec:
+        return self.loop.spec
+
+    @property
+    def state(self) -> State:
+        return self.ports.state
+
+    def record(self, event: Event, writes: list[Write], id: str) -> None:
+        """Writes and their line in the ledger, all or none; then tells whoever wants to know."""
+        document = {"reason": str(event.reason), "message": event.message, "evidence": event.evidence}
+        self.state.transact(self.name, writes, [Entry(id, event.at, event.event, document)])
+        self.events.append(event)
+        self.ports.notifier.notify(self.name, event.at, event.event, event.message)
+
+    def wait(self, event: Event) -> None:
+        self.waiting.append(event)
+
+    def summary(self, document: dict[str, Any]) -> Summary:
+        """The summary of an admitted partition, parsed once per content."""
+        wanted = (document["id"], document["digest"])
+        if wanted not in self._summaries:
+            self._summaries[wanted] = Summary.from_dict(document["summary"])
+        return self._summaries[wanted]
+
+    def calibrators(self, version: str) -> list[dict[str, Any]]:
+        """Every correction fitted for a version, oldest first."""
+        return self.state.list(self.name, f"calibrator/{version}")
+
+    def put_calibrator(self, document: dict[str, Any]) -> None:
+        self.state.put_once(self.name, f"calibrator/{document['version']}", document["id"], document)
+
+    def fresh(self, partition_day: datetime) -> datetime:
+        """When the labels of a day count as arrived."""
+        return partition_day + timedelta(days=1) + self.spec.data.label.arrives_after

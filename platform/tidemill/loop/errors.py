@@ -1,0 +1,39 @@
+"""Errors as vocabulary: each says what happened, to which object, and what to do now."""
+
+from __future__ import annotations
+
+
+class TidemillError(Exception):
+    """Something a person can act on; shown without a stack trace. `exit_code` is what the CLI ends with."""
+
+    exit_code = 1
+
+
+class TemporaryError(TidemillError):
+    """Trying again later may help: the tick is left, nothing is lost, and the next tick tries again."""
+
+
+class LeaseHeld(TidemillError):
+    """Another process acts for this loop."""
+
+    exit_code = 3
+
+
+class DataUnreadable(TidemillError):
+    """The delivered bytes of a partition are no table."""
+
+
+class VersionUnknown(TidemillError):
+    """The registry has no such version."""
+
+
+class ArtifactChanged(TidemillError):
+    """A model's files are not what was registered; they are not loaded."""
+
+
+class NotReady(TidemillError):
+    """A version cannot answer yet."""
+
+
+class NothingToDo(TidemillError):
+    """A person asked for something that the present state has no place for (approve without a rollout, say)."""

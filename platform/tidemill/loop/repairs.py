@@ -1,0 +1,97 @@
+"""The smallest repair first: every night a correction of the served logit is refitted, and serves while it stands."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from tidemill.decisions.repair import RepairAction, RepairBlock, repair
+from tidemill.stats.calibration import fit
+
+from .blocks import running_rollout, sound_blocks
+from .context import Context, Event, Write
+from .ids import digest_of
+from .model import Calibrator
+
+MIN_ROWS = 200  # fewer outcomes say less about intercept and slope than the identity does
+
+
+def recalibrate(context: Context, now: datetime) -> None:
+    champion = context.state.get(context.name, "champion", "current")
+    if champion is None or context.spec.model.recalibrate.when == "never":
+        return
+    rollout = running_rollout(context)
+    versions = [champion["version"]] + ([] if rollout is None else [rollout["challenger"]])
+    blocks = sound_blocks(context)
+    for version in versions:
+        mine = [block for block in blocks if version in block["versions"]]
+        if mine:
+            _refit(context, version, mine, now)
+            _decide(context, version, mine, now)
+
+
+def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:
+    through = blocks[-1]["id"]
+    if any(document["through"] == through for document in context.calibrators(version)):
+        return
+    since = datetime.fromisoformat(through) - context.spec.model.recalibrate.window + timedelta(days=1)
+    window = [block for block in blocks if datetime.fromisoformat(block["id"]) >= since]
+    rows = pd.concat([_rows(context, version, block) for block in window])
+    if len(rows) < MIN_ROWS:
+        return
+    intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float))
+    document = {
+        "id": f"{version}@{through}",
+        "digest": digest_of([version, [block["id"] for block in window], len(rows), intercept, slope]),
+        "version": version,
+        "through": through,
+        "days": len(window),
+        "rows": len(rows),
+        "intercept": float(intercept),
+        "slope": float(slope),
+        "fitted_at": now.isoformat(),
+    }
+    context.put_calibrator(document)
+
+
+def _rows(context: Context, version: str, block: dict[str, Any]) -> pd.DataFrame:
+    day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
+    rows = context.evidence.labelled(day, datetime.fromisoformat(block["closed_at"]))
+    return rows.loc[rows["version"] == version, ["raw", "label"]]
+
+
+def _decide(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:
+    id = f"repair/{version}"
+    before = context.state.get(context.name, "repair", version) or {"serving": False, "through": ""}
+    if before["through"] == blocks[-1]["id"]:
+        return
+    gains = [
+        RepairBlock(block["id"], own["n"], own["raw_loss"] - own["candidate_loss"])
+        for block in blocks
+        if (own := block["versions"][version])["candidate_loss"] is not None
+    ]
+    verdict = repair(tuple(gains), serving=before["serving"])
+    serving = verdict.action is RepairAction.SERVE
+    document = {"version": version, "serving": serving, "through": blocks[-1]["id"], "reason": str(verdict.reason),
+                "message": verdict.message, "evidence": dict(verdict.evidence)}  # fmt: skip
+    write = Write("repair", version, document)
+    if serving == before["serving"]:
+        context.state.transact(context.name, [write])
+        return
+    name = "calibrator.serving" if serving else "calibrator.withdrawn"
+    evidence = {"version": version, **verdict.evidence}
+    event = Event(now, name, verdict.reason, f"Version {version}: {verdict.message}", evidence)
+    context.record(event, [write], f"{id}/{blocks[-1]['id']}")
+
+
+def serving_calibrator(context: Context, version: str) -> Calibrator | None:
+    """The latest correction of a version, if its place is earned."""
+    decided = context.state.get(context.name, "repair", version)
+    fits = context.calibrators(version)
+    if decided is None or not decided["serving"] or not fits:
+        return None
+    latest = max(fits, key=lambda document: str(document["through"]))
+    fitted_at = datetime.fromisoformat(latest["fitted_at"])
+    return Calibrator(latest["digest"], version, latest["intercept"], latest["slope"], fitted_at)

@@ -1,0 +1,199 @@
+"""Starts turns and harvests them. A turn is recorded before it is submitted, so it is never lost and never doubled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tidemill.decisions.start_turn import StartAction, TurnFacts, start
+from tidemill.decisions.verdict import Reason
+
+from .blocks import running_rollout
+from .context import Context, Event, Write
+from .ids import code_digest, digest_of
+from .model import ChampionRef, Partition, Phase, TurnRequest, TurnStatus
+from .repairs import serving_calibrator
+from .rollouts import begin_rollout, crown
+from .turn.request import read_request, write_request
+
+MAX_ATTEMPTS = 3
+
+
+def running_turn(context: Context) -> dict[str, Any] | None:
+    turns = context.state.list(context.name, "turn")
+    return next((turn for turn in reversed(turns) if turn["status"] == "running"), None)
+
+
+def pending_signals(context: Context) -> list[dict[str, Any]]:
+    return [signal for signal in context.state.list(context.name, "signal") if signal["consumed_by"] is None]
+
+
+# start
+
+
+def start_turn(context: Context, now: datetime) -> None:
+    signals = pending_signals(context)
+    verdict = start(
+        _facts(context, signals, now), context.spec.triggers.limits, context.spec.evaluation.accept.min_rows
+    )
+    if verdict.action is not StartAction.START:
+        context.wait(Event(now, "turn.waiting", verdict.reason, verdict.message, dict(verdict.evidence)))
+        return
+    request = _request(context, signals, now)
+    if context.state.get(context.name, "turn", request.id) is not None:
+        message = f"Turn {request.id} ran before on the same spec, code and data; it would end the same way."
+        context.wait(Event(now, "turn.waiting", Reason.NO_SIGNAL, message))
+        return
+    write_request(request)
+    document = {
+        "id": request.id,
+        "number": len(context.state.list(context.name, "turn")) + 1,
+        "status": "running",
+        "reason": str(verdict.reason),
+        "message": verdict.message,
+        "signals": list(request.signals),
+        "snapshot": request.snapshot,
+        "partitions": [partition.id for partition in request.partitions],
+        "rows": admitted_rows(context),
+        "started_at": now.isoformat(),
+        "work_uri": request.work_uri,
+        "attempts": 1,
+        "champion": None if request.champion is None else request.champion.version,
+    }
+    consumed = [Write("signal", signal["id"], {**signal, "consumed_by": request.id}) for signal in signals]
+    evidence = {"turn": request.id, "signals": list(request.signals), "partitions": len(request.partitions)}
+    event = Event(now, "turn.started", verdict.reason, verdict.message, evidence)
+    context.record(event, [Write("turn", request.id, document), *consumed], f"turn/{request.id}/started")
+    context.ports.pipelines.submit(request)
+
+
+def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnFacts:
+    turns = context.state.list(context.name, "turn")
+    since = datetime.fromisoformat(turns[-1]["started_at"]) if turns else None
+    return TurnFacts(
+        now=now,
+        signals=tuple(signals),
+        champion_exists=context.state.get(context.name, "champion", "current") is not None,
+        turn_running=running_turn(context) is not None,
+        rollout_running=running_rollout(context) is not None,
+        turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
+        new_outcomes=len(context.ports.outcomes.known(now, since=since)),
+        admitted_rows=admitted_rows(context),
+    )
+
+
+def admitted(context: Context) -> list[dict[str, Any]]:
+    partitions = context.state.list(context.name, "partition")
+    return sorted((p for p in partitions if p["status"] == "admitted"), key=lambda p: str(p["id"]))
+
+
+def admitted_rows(context: Context) -> int:
+    return sum(partition["rows"] for partition in admitted(context))
+
+
+def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnRequest:
+    partitions = tuple(_partition(document) for document in admitted(context))
+    labels = context.ports.outcomes.known(now)[["key", "label"]].sort_values("key", ignore_index=True)
+    snapshot = digest_of([[(p.id, p.digest) for p in partitions], _content(labels)], 64)
+    spec = context.loop.model_dump(by_alias=True, mode="json")
+    model = context.spec.model
+    entry_points = {"trainer": model.trainer, "baseline": model.baseline, "features": model.features}
+    code = code_digest(context.project, entry_points)
+    names = tuple(signal["id"] for signal in signals) or (str(Reason.BOOTSTRAP),)
+    id = digest_of([context.name, spec, code, snapshot, names])
+    work = context.home / "turns" / id
+    work.mkdir(parents=True, exist_ok=True)
+    labels_path = work / "labels.parquet"
+    labels.to_parquet(labels_path, index=False)
+    return TurnRequest(
+        id=id,
+        loop=context.name,
+        spec=spec,
+        project=str(context.project),
+        as_of=now,
+        signals=names,
+        partitions=partitions,
+        labels_uri=labels_path.as_uri(),
+        snapshot=snapshot,
+        champion=_champion(context),
+        tracking_uri=context.tracking_uri,
+        work_uri=work.as_uri(),
+    )
+
+
+def _content(labels: pd.DataFrame) -> str:
+    hashes = pd.util.hash_pandas_object(labels, index=False).to_numpy()
+    return digest_of([len(labels), hashes.tobytes().hex()])
+
+
+def _partition(document: dict[str, Any]) -> Partition:
+    start, end = datetime.fromisoformat(document["start"]), datetime.fromisoformat(document["end"])
+    return Partition(document["id"], start, end, document["digest"], document["uri"])
+
+
+def _champion(context: Context) -> ChampionRef | None:
+    current = context.state.get(context.name, "champion", "current")
+    if current is None:
+        return None
+    version = context.ports.registry.get(context.name, current["version"])
+    return ChampionRef(version.version, version.uri, version.digest, serving_calibrator(context, version.version))
+
+
+# harvest
+
+
+def harvest_turn(context: Context, now: datetime) -> None:
+    turn = running_turn(context)
+    if turn is None:
+        return
+    status = context.ports.pipelines.status(turn["id"])
+    if status.phase is Phase.RUNNING:
+        context.wait(
+            Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} runs: {status.step or '...'}.")
+        )
+    elif status.phase is Phase.UNKNOWN and turn["attempts"] < MAX_ATTEMPTS:
+        _resubmit(context, turn, now)
+    elif status.phase is Phase.SUCCEEDED:
+        _finish(context, turn, status, now)
+    else:
+        _fail(context, turn, status, now)
+
+
+def _resubmit(context: Context, turn: dict[str, Any], now: datetime) -> None:
+    """Recorded but not under way: this process, or its run, was killed in between."""
+    again = {**turn, "attempts": turn["attempts"] + 1}
+    context.state.put(context.name, "turn", turn["id"], again)
+    context.ports.pipelines.submit(read_request(Path(turn["work_uri"].removeprefix("file://"))))
+    context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} was submitted again."))
+
+
+def _finish(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
+    reason = status.reason or Reason.PIPELINE_FAILED
+    finished = {**turn, "finished_at": now.isoformat(), "reason": str(reason), "message": status.message,
+                "result": dict(status.result)}  # fmt: skip
+    if reason is not Reason.ACCEPTED:
+        write = Write("turn", turn["id"], {**finished, "status": "rejected"})
+        event = Event(now, "challenger.rejected", reason, status.message, {"turn": turn["id"]})
+        context.record(event, [write], f"turn/{turn['id']}/finished")
+        return
+    registered = status.result["register"]
+    write = Write("turn", turn["id"], {**finished, "status": "accepted", "version": registered["version"]})
+    event = Event(now, "challenger.registered", reason, status.message,
+                  {"turn": turn["id"], "version": registered["version"]})  # fmt: skip
+    if turn["champion"] is None:
+        follow = crown(context, registered["version"], turn["id"], status.result, now, Reason.BOOTSTRAP)
+    else:
+        follow = begin_rollout(context, turn, status.result, now)
+    context.record(event, [write, *follow], f"turn/{turn['id']}/finished")
+
+
+def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
+    reason = status.reason or Reason.PIPELINE_FAILED
+    message = status.message or f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times: its process ended without a result."
+    write = Write("turn", turn["id"], {**turn, "status": "failed", "finished_at": now.isoformat(),
+                                       "reason": str(reason), "message": message})  # fmt: skip
+    event = Event(now, "turn.failed", reason, message, {"turn": turn["id"], "step": status.step})
+    context.record(event, [write], f"turn/{turn['id']}/finished")

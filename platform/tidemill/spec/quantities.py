@@ -1,0 +1,98 @@
+"""Durations, percentages, rates and cron expressions: parsed once, here, and never again.
+
+Each is a value with its text, so that a spec that is read and written again says what its author wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(d|w|mo|y)")
+_PERIOD_DAYS = {"d": 1.0, "w": 7.0, "mo": 365.25 / 12, "y": 365.25}
+
+
+def parse_duration(text: Any) -> timedelta:
+    """`"200ms"`, `"6h"`, `"14d"`, `"1h30m"` as a timedelta. Raises ValueError with the accepted units."""
+    if isinstance(text, timedelta):
+        return text
+    if not isinstance(text, str) or not _DURATION.fullmatch(text.strip()):
+        raise ValueError(f"{text!r} is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d")
+    seconds = sum(
+        float(number) * (0.001 if unit == "ms" else _UNITS[unit]) for number, unit in _PART.findall(text.strip())
+    )
+    return timedelta(seconds=seconds)
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest text that `parse_duration` reads back as the same value."""
+    milliseconds = round(value.total_seconds() * 1000)
+    for unit, size in (("w", 604800000), ("d", 86400000), ("h", 3600000), ("m", 60000), ("s", 1000)):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def parse_share(text: Any) -> float:
+    """`"25%"` as 0.25. A bare number is refused: 25 could mean a quarter or twenty-five times."""
+    match = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        if isinstance(text, float) and 0 <= text <= 1:
+            return text
+        raise ValueError(f"{text!r} is not a percentage: write a number and %, such as 25%")
+    return float(match.group(1)) / 100
+
+
+def parse_rate(text: Any) -> float:
+    """`"1/y"` as events a day. Raises ValueError with the accepted periods."""
+    if isinstance(text, float) and text > 0:
+        return text
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or float(match.group(1)) == 0:
+        raise ValueError(f"{text!r} is not a rate: write a number, a slash and a period (d, w, mo, y), such as 1/y")
+    return float(match.group(1)) / _PERIOD_DAYS[match.group(2)]
+
+
+def parse_cron(text: Any) -> str:
+    """A cron expression of five fields, checked. Raises ValueError where it is none."""
+    from croniter import croniter
+
+    if not isinstance(text, str) or len(text.split()) != 5 or not croniter.is_valid(text):
+        raise ValueError(f"{text!r} is not a cron expression of five fields, such as '0 4 * * 1' (Mondays at 04:00)")
+    return text
+
+
+def last_due(cron: str, now: datetime) -> datetime:
+    """The latest time at or before `now` at which `cron` was due."""
+    from croniter import croniter
+
+    due: datetime = croniter(cron, now + timedelta(seconds=1)).get_prev(datetime)
+    return due
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$", "examples": ["6h", "14d"]}),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    PlainSerializer(lambda value: f"{value * 100:g}%", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$", "examples": ["25%"]}),
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    PlainSerializer(lambda value: f"{value * 365.25:g}/y", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*/\s*(d|w|mo|y)$", "examples": ["1/y"]}),
+]
+Cron = Annotated[str, BeforeValidator(parse_cron), WithJsonSchema({"type": "string", "examples": ["0 4 * * 1"]})]

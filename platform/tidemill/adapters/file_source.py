@@ -20,9 +20,8 @@ class FileSource:
 
     def __init__(self, folder: Path, pattern: str, format: str) -> None:
         self._folder, self._format = folder, format
-        self._pattern = (
-            pattern.rstrip("/") + f"/*.{format}" if (folder / pattern).is_dir() or pattern.endswith("/") else pattern
-        )
+        is_glob = any(character in pattern for character in "*?[")
+        self._pattern = pattern if is_glob else pattern.rstrip("/") + f"/*.{format}"
         self._digests: dict[Path, tuple[int, int, str]] = {}
 
     def partitions(self) -> list[Partition]:

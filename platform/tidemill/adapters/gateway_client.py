@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,19 @@ BATCH = 256
 class GatewayClient:
     """Sends frames as batch requests of at most 256 rows. Raises TidemillError with the gateway's own words."""
 
-    def __init__(self, url: str, model: str, key: str, label: str) -> None:
+    def __init__(self, url: str, model: str, key: str, label: str, settled: Callable[[], None] | None = None) -> None:
         import httpx
+
+        # Under a simulated clock time must stand still until shadows have answered, too.
+        self._settled = settled
 
         self._http = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
         self._model, self._key, self._label = model, key, label
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         parts = [self._infer(frame.iloc[at : at + BATCH]) for at in range(0, len(frame), BATCH)]
+        if self._settled is not None:
+            self._settled()
         return pd.concat(parts, ignore_index=True)
 
     def send_labels(self, labels: pd.DataFrame) -> None:

@@ -116,7 +116,7 @@ class SqlState:
             body = connection.execute(query).scalar()
         return dict(body) if body is not None else None
 
-    def list(self, loop: str, kind: str) -> list[dict[str, Any]]:
+    def documents(self, loop: str, kind: str) -> list[dict[str, Any]]:
         query = (
             sa.select(_documents.c.body)
             .where(_documents.c.loop == loop, _documents.c.kind == kind)

@@ -18,7 +18,7 @@ from .model import Partition
 
 
 def admit_arrivals(context: Context, now: datetime) -> None:
-    known = {document["id"]: document for document in context.state.list(context.name, "partition")}
+    known = {document["id"]: document for document in context.state.documents(context.name, "partition")}
     for partition in context.ports.source.partitions():
         if partition.start <= now < partition.end:
             context.wait(_incomplete(partition, now))
@@ -70,6 +70,9 @@ def _judge(
         },
         "summary": None if facts.summary is None or status != "admitted" else facts.summary.to_dict(),
     }
+    if "distance" in verdict.evidence:
+        document["distance"] = verdict.evidence["distance"]
+        document["moved"] = [moved["column"] for moved in verdict.evidence["moved"]]
     if status == "admitted" and frame is not None:
         _take_labels(context, frame, partition, now)
     event = Event(now, f"partition.{status}", verdict.reason, verdict.message, dict(verdict.evidence))

@@ -25,7 +25,7 @@ def close_blocks(context: Context, now: datetime) -> None:
     champion = context.state.get(context.name, "champion", "current")
     if champion is None:
         return
-    blocks = context.state.list(context.name, "block")
+    blocks = context.state.documents(context.name, "block")
     closed = {block["id"] for block in blocks}
     first = _midnight(datetime.fromisoformat(champion["first_since"]))
     day = max((_day(id) for id in closed), default=first - timedelta(days=1))
@@ -125,20 +125,20 @@ def _counts(rows: pd.DataFrame, slo: timedelta | None) -> dict[str, int]:
 
 
 def running_rollout(context: Context) -> dict[str, Any] | None:
-    rollouts = context.state.list(context.name, "rollout")
+    rollouts = context.state.documents(context.name, "rollout")
     return next((r for r in reversed(rollouts) if r["status"] in ("running", "paused")), None)
 
 
 def quarantined_days(context: Context) -> set[str]:
     """Days whose data was held back: what a model does with broken data is no evidence about the model."""
-    partitions = context.state.list(context.name, "partition")
+    partitions = context.state.documents(context.name, "partition")
     return {partition["id"] for partition in partitions if partition["status"] == "quarantined"}
 
 
 def sound_blocks(context: Context) -> list[dict[str, Any]]:
     """Closed blocks of days that were not quarantined, in order."""
     broken = quarantined_days(context)
-    blocks = [block for block in context.state.list(context.name, "block") if block["id"] not in broken]
+    blocks = [block for block in context.state.documents(context.name, "block") if block["id"] not in broken]
     return sorted(blocks, key=lambda block: str(block["id"]))
 
 

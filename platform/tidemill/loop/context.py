@@ -88,7 +88,7 @@ class Context:
 
     def calibrators(self, version: str) -> list[dict[str, Any]]:
         """Every correction fitted for a version, oldest first."""
-        return self.state.list(self.name, f"calibrator/{version}")
+        return self.state.documents(self.name, f"calibrator/{version}")
 
     def put_calibrator(self, document: dict[str, Any]) -> None:
         self.state.put_once(self.name, f"calibrator/{document['version']}", document["id"], document)

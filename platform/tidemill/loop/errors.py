@@ -37,3 +37,7 @@ class NotReady(TidemillError):
 
 class NothingToDo(TidemillError):
     """A person asked for something that the present state has no place for (approve without a rollout, say)."""
+
+
+class LabelRefused(TidemillError):
+    """A label is not one of the task's."""

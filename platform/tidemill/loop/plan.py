@@ -58,10 +58,10 @@ class _Overlay:
     def get(self, loop: str, kind: str, id: str) -> dict[str, Any] | None:
         return self._written.get((kind, id)) or self._below.get(loop, kind, id)
 
-    def list(self, loop: str, kind: str) -> list[dict[str, Any]]:
+    def documents(self, loop: str, kind: str) -> list[dict[str, Any]]:
         mine = {id: document for (written, id), document in self._written.items() if written == kind}
         # Not every kind's documents carry the id they are stored under; those that do not are only ever added to.
-        below = [mine.pop(str(document.get("id")), document) for document in self._below.list(loop, kind)]
+        below = [mine.pop(str(document.get("id")), document) for document in self._below.documents(loop, kind)]
         return [*below, *mine.values()]
 
     def transact(self, loop: str, writes: Sequence[Write], ledger: Sequence[Entry] = ()) -> None:

@@ -127,7 +127,7 @@ class State(Protocol):
 
     def get(self, loop: str, kind: str, id: str) -> dict[str, Any] | None: ...
 
-    def list(self, loop: str, kind: str) -> list[dict[str, Any]]:
+    def documents(self, loop: str, kind: str) -> list[dict[str, Any]]:
         """In the order in which the ids were first put."""
 
     def transact(self, loop: str, writes: Sequence[Write], ledger: Sequence[Entry] = ()) -> None:

@@ -41,7 +41,7 @@ def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: da
     rows = pd.concat([_rows(context, version, block) for block in window])
     if len(rows) < MIN_ROWS:
         return
-    intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float))
+    intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float), rows["day"].to_numpy())
     document = {
         "id": f"{version}@{through}",
         "digest": digest_of([version, [block["id"] for block in window], len(rows), intercept, slope]),
@@ -59,7 +59,7 @@ def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: da
 def _rows(context: Context, version: str, block: dict[str, Any]) -> pd.DataFrame:
     day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
     rows = context.evidence.labelled(day, datetime.fromisoformat(block["closed_at"]))
-    return rows.loc[rows["version"] == version, ["raw", "label"]]
+    return rows.loc[rows["version"] == version, ["raw", "label"]].assign(day=block["id"])
 
 
 def _decide(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:

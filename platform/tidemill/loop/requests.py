@@ -17,7 +17,7 @@ from .rollouts import abort, crown
 
 def ask(state: State, loop: str, what: str, by: str, note: str, now: datetime) -> dict[str, Any]:
     """Records a person's request. Raises NothingToDo where the present state has no place for it."""
-    rollouts = [r for r in state.list(loop, "rollout") if r["status"] in ("running", "paused")]
+    rollouts = [r for r in state.documents(loop, "rollout") if r["status"] in ("running", "paused")]
     champion = state.get(loop, "champion", "current")
     if what in ("approve", "abort") and not rollouts:
         raise NothingToDo(f"Loop {loop} has no rollout to {what}. `tidemill status` shows where it stands.")
@@ -25,7 +25,7 @@ def ask(state: State, loop: str, what: str, by: str, note: str, now: datetime) -
         raise NothingToDo(f"Loop {loop} has no earlier champion to roll back to. `tidemill history` shows who served.")
     target = rollouts[-1]["id"] if what in ("approve", "abort") else None if champion is None else champion["version"]
     moment = now.isoformat()
-    request = {
+    request: dict[str, Any] = {
         "id": digest_of([what, by, note, moment]),
         "what": what,
         "by": by,
@@ -39,7 +39,7 @@ def ask(state: State, loop: str, what: str, by: str, note: str, now: datetime) -
 
 
 def handle_requests(context: Context, now: datetime) -> None:
-    for request in context.state.list(context.name, "request"):
+    for request in context.state.documents(context.name, "request"):
         if request["handled_at"] is None:
             _handle(context, request, now)
 
@@ -50,7 +50,7 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
     what = request["what"]
     rollout = running_rollout(context)
     if what == "train":
-        signal = {"id": f"manual-{request['id']}", "kind": str(Reason.MANUAL), "message": f"Asked for {said}",
+        signal: dict[str, Any] = {"id": f"manual-{request['id']}", "kind": str(Reason.MANUAL), "message": f"Asked for {said}",
                   "evidence": {}, "recorded_at": now.isoformat(), "consumed_by": None}  # fmt: skip
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
         context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
@@ -81,7 +81,7 @@ def _roll_back(
         abort(context, rollout, Reason.SUPERSEDED, f"the champion it was compared with was rolled back {said}", now)
     current = context.state.get(context.name, "champion", "current")
     assert current is not None
-    reigns = [r for r in context.state.list(context.name, "reign") if r["version"] == current["previous"]]
+    reigns = [r for r in context.state.documents(context.name, "reign") if r["version"] == current["previous"]]
     result = {
         "register": {"baseline_version": reigns[-1]["baseline"] if reigns else current["baseline"]},
         "evaluate": {"excess": reigns[-1]["excess"] if reigns else 0.0},

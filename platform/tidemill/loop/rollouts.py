@@ -28,7 +28,14 @@ def crown(
         "excess": result.get("evaluate", {}).get("excess", 0.0),
         "reason": str(reason),
     }
-    return [Write("champion", "current", document), Write("reign", f"{version}@{now.isoformat()}", document)]
+    # What was said of the old champion's performance is answered by replacing it.
+    answered = [
+        Write("signal", signal["id"], {**signal, "consumed_by": f"version {version}"})
+        for signal in context.state.documents(context.name, "signal")
+        if signal["consumed_by"] is None and signal["kind"] == Reason.PERFORMANCE
+    ]
+    reign = Write("reign", f"{version}@{now.isoformat()}", document)
+    return [Write("champion", "current", document), reign, *answered]
 
 
 def begin_rollout(context: Context, turn: dict[str, Any], result: Any, now: datetime) -> list[Write]:

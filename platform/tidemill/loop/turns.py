@@ -23,12 +23,12 @@ MAX_ATTEMPTS = 3
 
 
 def running_turn(context: Context) -> dict[str, Any] | None:
-    turns = context.state.list(context.name, "turn")
+    turns = context.state.documents(context.name, "turn")
     return next((turn for turn in reversed(turns) if turn["status"] == "running"), None)
 
 
 def pending_signals(context: Context) -> list[dict[str, Any]]:
-    return [signal for signal in context.state.list(context.name, "signal") if signal["consumed_by"] is None]
+    return [signal for signal in context.state.documents(context.name, "signal") if signal["consumed_by"] is None]
 
 
 # start
@@ -50,7 +50,7 @@ def start_turn(context: Context, now: datetime) -> None:
     write_request(request)
     document = {
         "id": request.id,
-        "number": len(context.state.list(context.name, "turn")) + 1,
+        "number": len(context.state.documents(context.name, "turn")) + 1,
         "status": "running",
         "reason": str(verdict.reason),
         "message": verdict.message,
@@ -71,7 +71,7 @@ def start_turn(context: Context, now: datetime) -> None:
 
 
 def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnFacts:
-    turns = context.state.list(context.name, "turn")
+    turns = context.state.documents(context.name, "turn")
     since = datetime.fromisoformat(turns[-1]["started_at"]) if turns else None
     return TurnFacts(
         now=now,
@@ -86,7 +86,7 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
 
 
 def admitted(context: Context) -> list[dict[str, Any]]:
-    partitions = context.state.list(context.name, "partition")
+    partitions = context.state.documents(context.name, "partition")
     return sorted((p for p in partitions if p["status"] == "admitted"), key=lambda p: str(p["id"]))
 
 

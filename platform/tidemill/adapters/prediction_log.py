@@ -1,0 +1,159 @@
+"""The prediction log: write-ahead JSON lines, then Parquet by day of the event.
+
+    folder/wal/<time>-<unique>.jsonl             what was appended and not yet moved
+    folder/day=2013-03-01/part-<time>-<unique>.parquet
+
+A part takes its name from the write-ahead file that it was made of: a process killed while moving makes the same part
+again. Rows that are in both, or in a part and its merger, are one row when read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidemill.loop.errors import TemporaryError
+from tidemill.loop.model import Role
+
+from .write_ahead import Writer, finished, folder_lock, lines
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+MANY_PARTS = 8
+_KEPT_DAYS = 4
+_EVIDENCE = [str(role) for role in Role]  # a version that was asked for by name is not an arm of anything
+
+
+class ParquetPredictionLog:
+    """Any number of processes may append and read; threads too. See ports.PredictionLog for the columns."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._wal = self._folder / "wal"
+        self._writer = Writer(self._wal)
+        self._lock = threading.Lock()
+        self._days: OrderedDict[tuple[Path, ...], pa.Table] = OrderedDict()
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Survives a killed process when it returns (not a power cut: that costs the last seconds). All rows or none.
+        Raises TemporaryError where the disk is full or broken."""
+        if rows:
+            with self._lock:
+                self._writer.append(rows)
+
+    def read(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """start <= event_time < end, one row per (key, version): the one that was logged first."""
+        import pyarrow as pa
+
+        with self._lock:
+            self._writer.seal()
+        try:
+            with folder_lock(self._folder):
+                fresh = self._compact()
+                tables = [self._day(day) for day in _days(start, end)]
+        except OSError as error:
+            raise TemporaryError(
+                f"The prediction log in {self._folder} could not be read or compacted: {error}. "
+                "Free or repair the disk; nothing is lost."
+            ) from error
+        return _first_of_each(pa.concat_tables([*tables, fresh]), start, end)
+
+    def _compact(self) -> pa.Table:
+        """Moves finished write-ahead files into parts; returns the rows of those that still grow."""
+        growing: list[dict[str, Any]] = []
+        for path in sorted(self._wal.glob("*.jsonl")):
+            with finished(path) as yes:
+                if not yes:
+                    growing += lines(path)
+                    continue
+                for day, table in _by_day(_table(lines(path))).items():
+                    _write(table, self._folder / f"day={day}" / f"part-{path.stem}.parquet")
+                path.unlink()
+        return _table(growing)
+
+    def _day(self, day: str) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts = tuple(sorted((self._folder / f"day={day}").glob("part-*.parquet")))
+        if parts not in self._days:
+            table = pa.concat_tables([_table([]), *(pq.ParquetFile(part).read() for part in parts)])
+            if len(parts) >= MANY_PARTS:
+                parts = self._merge(parts, table)
+            self._days[parts] = table
+            while len(self._days) > _KEPT_DAYS:
+                self._days.popitem(last=False)
+        return self._days[parts]
+
+    def _merge(self, parts: tuple[Path, ...], table: pa.Table) -> tuple[Path, ...]:
+        age = parts[0].name.split("-")[1]
+        name = hashlib.blake2b("".join(part.name for part in parts).encode(), digest_size=16).hexdigest()
+        merged = parts[0].with_name(f"part-{age}-{name}.parquet")
+        _write(table, merged)
+        for part in parts:
+            part.unlink()
+        return (merged,)
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    kinds = {
+        pa.string(): ("request_id", "key", "version", "role", "status", "calibrator"),
+        pa.timestamp("us", tz="UTC"): ("event_time", "at"),
+        pa.bool_(): ("served", "fallback"),
+        pa.float64(): ("raw", "score", "latency_ms"),
+    }
+    return pa.schema([(name, kind) for kind, names in kinds.items() for name in names])
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    for row in rows:
+        for name in ("event_time", "at"):
+            row[name] = datetime.fromisoformat(row[name]).astimezone(UTC)
+    return pa.Table.from_pylist(rows, schema=_schema())
+
+
+def _by_day(table: pa.Table) -> dict[str, pa.Table]:
+    import pyarrow.compute as pc
+
+    if not table.num_rows:
+        return {}
+    days = pc.strftime(table["event_time"], format="%Y-%m-%d")
+    return {day: table.filter(pc.equal(days, day)) for day in pc.unique(days).to_pylist()}
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def _days(start: datetime, end: datetime) -> list[str]:
+    first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC).date()
+    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
+
+
+def _first_of_each(table: pa.Table, start: datetime, end: datetime) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moment = table["event_time"]
+    wanted = pc.and_(pc.greater_equal(moment, pa.scalar(start)), pc.less(moment, pa.scalar(end)))
+    wanted = pc.and_(wanted, pc.is_in(table["role"], value_set=pa.array(_EVIDENCE)))
+    frame: pd.DataFrame = table.filter(wanted).to_pandas()
+    # Stable: what was logged at the same time stays in the order in which it was written.
+    frame = frame.sort_values("at", kind="stable")
+    return frame.drop_duplicates(["key", "version"]).reset_index(drop=True)

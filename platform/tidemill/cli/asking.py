@@ -1,0 +1,45 @@
+"""What the verbs that ask the loop for something have in common: who asks, and a note."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .output import emit, output_option
+from .project import Project, project_argument
+
+
+def asking_command(what: str, done: str, help: str) -> click.Command:
+    """A verb that records a request; the next tick acts on it."""
+
+    @click.command(help=help)
+    @project_argument
+    @click.option("--note", default="", help="Why; kept in the history.")
+    @click.option("--by", default=None, help="Who asks; the user's name by default.")
+    @output_option
+    def command(project: Project, note: str, by: str | None, output: str) -> None:
+        from tidemill.adapters.system_clock import SystemClock
+        from tidemill.loop.requests import ask
+
+        from .wiring import open_state
+
+        request = ask(open_state(project), project.loop.metadata.name, what, by or _user(), note, SystemClock().now())
+        emit(request, output, _render(done))
+
+    return command
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _render(done: str) -> Callable[[dict[str, Any]], str]:
+    return lambda request: (
+        f"{done} (request {request['id']}). The next tick of the loop acts on it: `tidemill run --once`."
+    )

@@ -1,0 +1,42 @@
+"""`tidemill outcomes`: labels by file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .output import emit, output_option
+from .project import Project, project_argument
+
+
+@click.command()
+@project_argument
+@click.option(
+    "--from", "path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV or Parquet with the loop's key column and its label column.",
+)  # fmt: skip
+@output_option
+def command(project: Project, path: Path, output: str) -> None:
+    """Send labels that came true, from a file. Sending them again changes nothing."""
+    from tidemill.adapters.file_source import read_table
+    from tidemill.adapters.system_clock import SystemClock
+
+    from .wiring import open_outcomes
+
+    data = project.loop.spec.data
+    frame = read_table(path)
+    missing = [name for name in (data.key, data.label.column) if name not in frame]
+    if missing:
+        raise click.UsageError(
+            f"{path} has no column {' and no column '.join(missing)}; it has {', '.join(map(str, frame.columns))}."
+        )
+    labels = frame[[data.key, data.label.column]].rename(columns={data.key: "key", data.label.column: "label"})
+    labels["key"] = labels["key"].astype(str)
+    receipt = open_outcomes(project).record(labels, SystemClock().now(), f"file {path.name}")
+    emit({"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}, output, _render)
+
+
+def _render(data: dict[str, Any]) -> str:
+    return f"{data['new']} new labels, {data['duplicate']} known already, {data['conflicting']} that contradict an earlier one (kept aside)."

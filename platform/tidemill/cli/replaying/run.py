@@ -1,0 +1,181 @@
+"""One replay: the loop itself over real HTTP and real pipelines here, the policies it is compared with beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform as machine
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from importlib import import_module, metadata
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..wiring import open_context, open_gateway
+from .policies import POLICIES
+from .results import loop_results, policy_results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from tidemill.loop.model import TurnStatus
+    from tidemill.loop.replay import Day
+
+    from ..project import Project
+
+Tell = Callable[[str], None]
+
+
+def replay(
+    project: Project, world: str, options: dict[str, Any], out: Path, compare: bool, tell: Tell
+) -> dict[str, Any]:
+    """Returns what results.json holds. An earlier run's state in `out` is replaced: a replay begins at the beginning."""
+    began = time.monotonic()
+    shutil.rmtree(out / "run", ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    sys.path.insert(0, str(project.folder))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as others:
+        from .compared import run_policy
+
+        policies = POLICIES if compare else {}
+        futures = {
+            name: others.submit(run_policy, project.path, name, world, options, out / "run") for name in policies
+        }
+        results = _the_loop(project, world, options, out, tell)
+        alone = time.monotonic() - began
+        for name, future in futures.items():
+            if not future.done():
+                tell(f"            waiting for the policy it is compared with: {name}")
+            results["policies"][name] = future.result()
+    results["timings"] |= {"loop_seconds": round(alone, 1), "total_seconds": round(time.monotonic() - began, 1)}
+    _write(out, results)
+    return results
+
+
+def load_world(folder: Path, world: str, options: dict[str, Any]) -> Any:
+    """The world's object. Raises UsageError naming what does not import."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    module, _, name = world.partition(":")
+    try:
+        return getattr(import_module(module), name)(**options)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise click.UsageError(f"--world {world}: {error}. Give module:Class, importable from {folder}.") from error
+
+
+def deliver(folder: Path, day: date, batch: pd.DataFrame) -> None:
+    """Written aside and renamed, so that nobody reads half a day."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f"{day}.parquet.part"
+    batch.to_parquet(aside, index=False)
+    aside.rename(folder / f"{day}.parquet")
+
+
+def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: Path, tell: Tell) -> dict[str, Any]:
+    from tidemill.adapters.file_source import FileSource
+    from tidemill.adapters.gateway_client import GatewayClient
+    from tidemill.loop.replay import Replay, SetClock
+
+    world = load_world(project.folder, world_name, options)
+    run = out / "run" / "tidemill"
+    name, data = project.loop.metadata.name, project.loop.spec.data
+    placed = replace(project, home=run / "home")
+    clock = SetClock(datetime.combine(world.start, datetime.min.time(), UTC))
+    spoilt: set[str] = set()
+    gateway = open_gateway(placed, clock, port=0)
+    context = open_context(placed, clock, gateway, _teller(tell), FileSource(run, "data/", "parquet"))
+    gateway.start()
+    try:
+        client = GatewayClient(gateway.url, name, data.key, data.label.column, settled=gateway.drain)
+        replaying = Replay(
+            context, world, clock, client, partial(deliver, run / "data"), _Saboteur(world, context, spoilt, tell)
+        )
+        tell(f"{world.start}  history until {world.live_from} is delivered, then the first turn")
+        replaying.bootstrap()
+        days = _live(replaying, world, tell)
+    finally:
+        gateway.stop()
+    faults = world.faults()
+    own = policy_results(context.state, name, "tidemill", days, faults, spoilt)
+    return {
+        "loop": name,
+        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "period": {"start": world.live_from.isoformat(), "end": world.end.isoformat()},
+        "policies": {"tidemill": own},
+        **loop_results(context.state, name, world.live_from, world.end, faults, spoilt),
+        "timings": {},
+        "environment": _environment(options),
+    }
+
+
+def _live(replaying: Any, world: Any, tell: Tell) -> list[Day]:
+    days: list[Day] = []
+    total = (world.end - world.live_from).days + 1
+    began = time.monotonic()
+    for day in replaying.days():
+        days.append(day)
+        if day.day.day == 1 or len(days) == total:
+            loss = sum(d.loss * d.n for d in days if d.n) / max(1, sum(d.n for d in days))
+            spent = timedelta(seconds=round(time.monotonic() - began))
+            tell(f"{day.day}  {len(days)} of {total} days lived through in {spent}; log loss so far {loss:.4f}")
+    return days
+
+
+class _Saboteur:
+    """Between a challenger's evaluation and its rollout: a broken packaging job, which also signs what it packed."""
+
+    def __init__(self, world: Any, context: Any, spoilt: set[str], tell: Tell) -> None:
+        self._world, self._context, self._spoilt, self._tell = world, context, spoilt, tell
+        self._challengers = 0
+        self._bootstrapped = False
+
+    def __call__(self, _turn: str, status: TurnStatus) -> None:
+        from tidemill.decisions.verdict import Reason
+
+        if status.reason is not Reason.ACCEPTED:
+            return
+        if not self._bootstrapped:
+            self._bootstrapped = True
+            return
+        self._challengers += 1
+        spoil = self._world.sabotage(self._challengers) if hasattr(self._world, "sabotage") else None
+        if spoil is not None:
+            version = status.result["register"]["version"]
+            self._context.ports.registry.repack(self._context.name, version, spoil)
+            self._spoilt.add(version)
+            self._tell(f"            (version {version} was spoilt after its evaluation; the loop is not told)")
+
+
+def _teller(tell: Tell) -> Callable[[str, datetime, str, str], None]:
+    quiet = ("partition.admitted",)
+
+    def told(_loop: str, at: datetime, event: str, message: str) -> None:
+        if event not in quiet:
+            tell(f"{at:%Y-%m-%d}  {event:<22} {message}")
+
+    return told
+
+
+def _environment(options: dict[str, Any]) -> dict[str, Any]:
+    packages = ("tidemill", "kfp", "mlflow", "great-expectations", "scikit-learn", "pandas", "numpy")
+    return {
+        "python": machine.python_version(),
+        "cores": os.cpu_count(),
+        "options": options,
+        "packages": {package: metadata.version(package) for package in packages},
+    }
+
+
+def _write(out: Path, results: dict[str, Any]) -> None:
+    from ..report_page import render
+
+    (out / "results.json").write_text(json.dumps(results, indent=1, default=str) + "\n")
+    (out / "report.html").write_text(render(results))

@@ -1,0 +1,93 @@
+"""`tidemill run`: the loop's daemon on one machine, with the data plane inside."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import datetime
+from typing import Any
+
+import click
+
+from .output import emit, output_option
+from .plan import tick_data
+from .project import Project, project_argument
+
+
+@click.command()
+@project_argument
+@click.option("--once", is_flag=True, help="Tick until nothing is left to do now, then end.")
+@click.option("--every", default="60s", show_default=True, help="Time between two ticks, such as 30s or 5m.")
+@click.option("--port", type=int, help="Port of the data plane; the profile's by default.")
+@output_option
+def command(project: Project, once: bool, every: str, port: int | None, output: str) -> None:
+    """Keep the model right: tick again and again, and answer requests."""
+    from tidemill.adapters.system_clock import SystemClock
+    from tidemill.loop.tick import settle
+    from tidemill.spec.quantities import parse_duration
+
+    from .wiring import open_context, open_gateway
+
+    try:
+        pause = parse_duration(every).total_seconds()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--every") from error
+    clock = SystemClock()
+
+    def tell(_loop: str, at: datetime, event: str, message: str) -> None:
+        if output == "text":
+            click.echo(f"{at:%Y-%m-%d %H:%M:%S}  {event:<22}  {message}")
+
+    gateway = open_gateway(project, clock, port=port)
+    context = open_context(project, clock, gateway, tell)
+    with context.state.lease(context.name), _serving(gateway, once):
+        if output == "text" and not once:
+            click.echo(
+                f"{project.loop.metadata.name} answers at {gateway.url}/v2/models/{context.name}/infer", err=True
+            )
+        reports = settle(context, clock.now())
+        if once:
+            data = {"loop": context.name, "ticks": [tick_data(report) for report in reports]}
+            emit(data, output, _render)
+            return
+        _forever(context, clock, pause, tell)
+
+
+def _forever(context: Any, clock: Any, pause: float, tell: Any) -> None:
+    """Ticks until it is asked to stop; what may pass by itself is waited for, never a reason to die."""
+    from tidemill.loop.errors import TemporaryError
+    from tidemill.loop.tick import tick
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(pause):
+        try:
+            tick(context, clock.now())
+        except TemporaryError as error:
+            click.echo(f"{clock.now():%Y-%m-%d %H:%M:%S}  tick.failed             {error}", err=True)
+
+
+class _serving:  # noqa: N801 - used as a with-statement's verb
+    """Starts the gateway, and drains it at the end. Not started for a single tick that only prepares a version."""
+
+    def __init__(self, gateway: Any, once: bool) -> None:
+        self._gateway, self._once = gateway, once
+
+    def __enter__(self) -> None:
+        if not self._once:
+            self._gateway.start()
+
+    def __exit__(self, *_: object) -> None:
+        if not self._once:
+            self._gateway.stop()
+
+
+def _render(data: dict[str, Any]) -> str:
+    ticks = data["ticks"]
+    if not any(tick["events"] for tick in ticks):
+        lines = ["Nothing to do now."]
+    else:
+        lines = [f"{sum(len(tick['events']) for tick in ticks)} things happened; `tidemill history` lists them."]
+    lines += [f"  waits: {waiting['message']}" for waiting in ticks[-1]["waiting"]]
+    return "\n".join(lines)

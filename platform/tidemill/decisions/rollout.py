@@ -1,0 +1,213 @@
+"""May the challenger go on? A chain of small policies over closed blocks; the first that has an opinion decides.
+
+Everything is recomputed from the blocks at each look. The tests behind it hold however often one looks (see
+`docs/statistics.md`), so a daemon may ask every minute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tidemill.spec.model_loop import Rollout, Step
+
+from .judge import (
+    LOSSES,
+    ArmBlock,
+    ArmCounts,
+    MetricEvidence,
+    PairedBlock,
+    evidence,
+    harm_threshold,
+    split_evidence,
+    split_threshold,
+)
+from .verdict import Reason, Verdict
+
+__all__ = ["ArmBlock", "ArmCounts", "PairedBlock", "RolloutAction", "RolloutFacts", "advance"]
+
+
+class RolloutAction(StrEnum):
+    HOLD = "hold"
+    ADVANCE = "advance"
+    PROMOTE = "promote"
+    PAUSE = "pause"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True)
+class RolloutFacts:
+    """`paired`: all closed blocks since the rollout began, in order (a canary mirrors too, so they go on); `arms`: all
+    closed blocks of canary steps; `step_outcomes`: labelled predictions of the challenger in the present step."""
+
+    now: datetime
+    started_at: datetime
+    step_started_at: datetime
+    step: int
+    ready: bool
+    ready_message: str
+    artifact_changed: bool
+    paired: tuple[PairedBlock, ...]
+    arms: tuple[ArmBlock, ...]
+    step_outcomes: int
+    approved: bool
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The facts with the figures that every policy looks at."""
+
+    facts: RolloutFacts
+    rollout: Rollout
+    metrics: tuple[MetricEvidence, ...]
+    e_split: float
+
+    @property
+    def step(self) -> Step:
+        return self.rollout.steps[min(self.facts.step, len(self.rollout.steps) - 1)]
+
+    @property
+    def expired(self) -> bool:
+        return self.facts.now >= self.facts.started_at + self.rollout.max_duration
+
+    @property
+    def needed(self) -> tuple[MetricEvidence, ...]:
+        """What the present step is judged on: a shadow answers nobody, so its errors and its latency say little."""
+        return tuple(m for m in self.metrics if self.step.canary is not None or m.metric in LOSSES or m.n > 0)
+
+    def verdict(self, action: RolloutAction, reason: Reason, message: str) -> Verdict[RolloutAction]:
+        threshold = harm_threshold(self.rollout.judge)
+        figures: dict[str, Any] = {
+            "step": self.facts.step,
+            "step_outcomes": self.facts.step_outcomes,
+            "days": len(self.facts.paired),
+            "metrics": [m.document(self.rollout.judge.alpha, threshold) for m in self.metrics],
+            "e_sample_ratio": self.e_split,
+            "sample_ratio_at": split_threshold(self.rollout.judge),
+        }
+        return Verdict(action, reason, message, figures)
+
+
+def advance(facts: RolloutFacts, rollout: Rollout) -> Verdict[RolloutAction]:
+    """What to do with the challenger now. Deterministic; evidence is JSON-serialisable."""
+    metrics = evidence(rollout.judge, facts.paired, facts.arms)
+    case = _Case(facts, rollout, metrics, split_evidence(facts.arms).running_max)
+    policies = (
+        _artifact_changed,  # what was judged is not what would serve
+        _worse,  # harm is acted on first, whatever else holds
+        _sample_ratio,  # a broken split spoils every comparison
+        _not_ready,  # what cannot answer goes nowhere
+        _live_at_once,  # no steps were asked for
+        _sufficient,  # before expiry: evidence that suffices on the last day suffices
+        _expired,  # always-valid tests have no futility stop of their own
+    )
+    found = (verdict for policy in policies if (verdict := policy(case)) is not None)
+    return next(found, None) or case.verdict(RolloutAction.HOLD, Reason.GATHERING_EVIDENCE, _progress(case))
+
+
+def _artifact_changed(case: _Case) -> Verdict[RolloutAction] | None:
+    if not case.facts.artifact_changed:
+        return None
+    message = f"its files are not the registered ones ({case.facts.ready_message}); train again, do not repair them"
+    return case.verdict(RolloutAction.ABORT, Reason.ARTIFACT_CHANGED, message)
+
+
+def _worse(case: _Case) -> Verdict[RolloutAction] | None:
+    threshold = harm_threshold(case.rollout.judge)
+    for m in case.metrics:
+        if m.e_harm >= threshold:
+            message = (
+                f"{m.metric} is worse than the champion's, by {_signed(m.difference)} over {m.n} requests of "
+                f"{_days(m.blocks)} (evidence {m.e_harm:.3g}, {threshold:.3g} aborts)"
+            )
+            return case.verdict(RolloutAction.ABORT, Reason.WORSE, message)
+    return None
+
+
+def _sample_ratio(case: _Case) -> Verdict[RolloutAction] | None:
+    if case.e_split < split_threshold(case.rollout.judge):
+        return None
+    challenger = sum(b.challenger.requests for b in case.facts.arms)
+    total = challenger + sum(b.champion.requests for b in case.facts.arms)
+    weights = ", ".join(f"{w:.0%}" for w in sorted({b.weight for b in case.facts.arms}))
+    message = (
+        f"it answered {challenger} of {total} keys, which does not fit its weight ({weights}): "
+        f"look at the data plane's routing before the next rollout (evidence {case.e_split:.3g})"
+    )
+    return case.verdict(RolloutAction.ABORT, Reason.SAMPLE_RATIO_MISMATCH, message)
+
+
+def _not_ready(case: _Case) -> Verdict[RolloutAction] | None:
+    if case.facts.ready:
+        return None
+    message = f"not ready: {case.facts.ready_message or 'the data plane has not loaded it yet'}"
+    if not case.expired:
+        return case.verdict(RolloutAction.HOLD, Reason.NOT_READY, message)
+    action = RolloutAction.ABORT if case.rollout.on_inconclusive == "abort" else RolloutAction.PAUSE
+    return case.verdict(action, Reason.NOT_READY, f"{message}; and the rollout's time is over")
+
+
+def _live_at_once(case: _Case) -> Verdict[RolloutAction] | None:
+    if case.rollout.steps:
+        return None
+    return _promote(case, Reason.ACCEPTED, "live at once: the rollout declares no steps")
+
+
+def _sufficient(case: _Case) -> Verdict[RolloutAction] | None:
+    alpha = case.rollout.judge.alpha
+    if case.facts.step_outcomes < case.step.min_outcomes:
+        return None
+    if not all(m.non_inferior(alpha) for m in case.needed):
+        return None
+    shown = ", ".join(f"{m.metric} {_signed(m.difference)} (margin {m.margin:g})" for m in case.needed)
+    message = (
+        f"no worse than the champion beyond its margins on {_days(len(case.facts.paired))}: {shown or 'no metric'}"
+    )
+    if case.facts.step + 1 < len(case.rollout.steps):
+        return case.verdict(RolloutAction.ADVANCE, Reason.NON_INFERIOR, message)
+    return _promote(case, Reason.NON_INFERIOR, message)
+
+
+def _promote(case: _Case, reason: Reason, message: str) -> Verdict[RolloutAction]:
+    if case.rollout.approval == "manual" and not case.facts.approved:
+        message = f"{message}; waits for a person: `tidemill approve` or `tidemill abort`"
+        return case.verdict(RolloutAction.PAUSE, Reason.AWAITING_APPROVAL, message)
+    return case.verdict(RolloutAction.PROMOTE, reason, message)
+
+
+def _expired(case: _Case) -> Verdict[RolloutAction] | None:
+    if not case.expired:
+        return None
+    message = f"{case.rollout.max_duration.days} days were not enough to decide: {_progress(case)}"
+    if case.rollout.on_inconclusive == "abort":
+        return case.verdict(RolloutAction.ABORT, Reason.INCONCLUSIVE, message)
+    seen = bool(case.facts.paired) or any(b.challenger.requests for b in case.facts.arms)
+    if seen and case.rollout.on_inconclusive == "promote":
+        return _promote(case, Reason.INCONCLUSIVE, message)
+    if seen and case.facts.approved:
+        return case.verdict(RolloutAction.PROMOTE, Reason.APPROVED, f"approved by a person, though {message}")
+    # No data is never success, whatever `onInconclusive` says.
+    message = f"{message}; decide with `tidemill approve` or `tidemill abort`" if seen else f"no data; {message}"
+    return case.verdict(RolloutAction.PAUSE, Reason.INCONCLUSIVE, message)
+
+
+def _progress(case: _Case) -> str:
+    """How far each condition of the present step is."""
+    wanted = 1 / case.rollout.judge.alpha
+    parts = [f"{case.facts.step_outcomes} of {case.step.min_outcomes} outcomes"]
+    for m in case.needed:
+        state = (
+            "stands" if m.non_inferior(case.rollout.judge.alpha) else f"evidence {m.e_non_inferior:.2g} of {wanted:g}"
+        )
+        parts.append(f"{m.metric} {state} after {_days(m.blocks)} ({_signed(m.difference)}, margin {m.margin:g})")
+    return "; ".join(parts)
+
+
+def _signed(difference: float | None) -> str:
+    return "no figure" if difference is None else f"{difference:+.4f}"
+
+
+def _days(blocks: int) -> str:
+    return "1 day" if blocks == 1 else f"{blocks} days"

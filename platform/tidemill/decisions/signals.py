@@ -1,0 +1,133 @@
+"""Reasons to train. Each function is pure and tells the same story however often it is asked: a signal's id is made of
+what caused it, so that it is recorded once and answered once.
+
+They return every signal that history gives rise to, old ones too; the caller records the new ones and forgets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from math import ceil, isfinite
+from typing import Any
+
+from tidemill.spec.quantities import last_due
+from tidemill.stats.conformal import detect_drift
+from tidemill.stats.edetector import detect
+
+from .verdict import Reason
+
+WINSOR = 10.0  # times the tolerance: a day cannot count for more than this excess over it, nor make up for more
+LEAST_WINSOR = 0.05  # in units of the loss, for a tolerance near nothing
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Why to train, under a deterministic id. `to_dict` is JSON-serialisable."""
+
+    kind: Reason
+    id: str
+    message: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"kind": str(self.kind)}
+
+
+@dataclass(frozen=True)
+class PerformanceBlock:
+    """One closed partition of the champion: mean served log loss, and what it promised for these very rows.
+
+    `promised` is the mean entropy of the served scores, plus what the model lost above its entropy at evaluation.
+    """
+
+    partition: str
+    n: int
+    loss: float
+    promised: float
+
+
+@dataclass(frozen=True)
+class DriftBlock:
+    """The distance of an admitted partition to history on arrival (stats.novelty.distances)."""
+
+    partition: str
+    score: float
+
+
+def schedule(now: datetime, cron: str | None, since: datetime) -> list[Signal]:
+    """The latest due time after `since`, when the last turn that a schedule started began, or else the loop.
+
+    Times missed while nobody ran the loop are one signal: training twice on the same data helps nobody.
+    """
+    if cron is None:
+        return []
+    due = last_due(cron, now)
+    if due <= since:
+        return []
+    message = f"The schedule {cron!r} was due at {due:%Y-%m-%d %H:%M}Z."
+    return [Signal(Reason.SCHEDULE, f"schedule-{due:%Y-%m-%dT%H:%M}Z", message, {"cron": cron, "due": due.isoformat()})]
+
+
+def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> list[Signal]:
+    """Rows grew by the share `growth` over what the last turn saw (`trained_rows`, accepted or not; 0: no turn yet)."""
+    if growth is None or trained_rows <= 0:
+        return []
+    needed = max(ceil(trained_rows * (1 + growth)), trained_rows + 1)
+    if admitted_rows < needed:
+        return []
+    grown = admitted_rows / trained_rows - 1
+    message = f"{admitted_rows} admitted rows are {grown:.0%} more than the last turn's {trained_rows}."
+    evidence = {"admitted_rows": admitted_rows, "trained_rows": trained_rows, "growth": growth}
+    return [Signal(Reason.NEW_DATA, f"newdata-{needed}", message, evidence)]
+
+
+def performance(blocks: Sequence[PerformanceBlock], tolerance: float, false_alarms: float) -> list[Signal]:
+    """Alarms of an e-detector on what the champion lost above its promise and the tolerance, partition by partition.
+
+    `blocks` start at the champion's promotion, in order. `false_alarms` is per partition (a day). Because the promise
+    is made for the very rows that were served, a hard day is no alarm: only wrong probabilities are.
+
+    Assumes that a champion which keeps its promise has E[winsorised excess - tolerance | past] <= 0. Cutting good and
+    bad days at the same size keeps that for excesses that are symmetric or skewed to bad days, as losses are.
+    """
+    usable = [block for block in blocks if block.n > 0 and isfinite(block.loss) and isfinite(block.promised)]
+    scale = max(WINSOR * tolerance, LEAST_WINSOR)
+    excesses = [block.loss - block.promised for block in usable]
+    found = detect([max(-1.0, min(1.0, (x - tolerance) / scale)) for x in excesses], false_alarms)
+    return [_performance_signal(usable, excesses, found.alarms, alarm, tolerance) for alarm in found.alarms]
+
+
+def _performance_signal(
+    blocks: Sequence[PerformanceBlock], excesses: Sequence[float], alarms: Sequence[int], alarm: int, tolerance: float
+) -> Signal:
+    first = max((index + 1 for index in alarms if index < alarm), default=0)
+    recent = range(max(first, alarm - 13), alarm + 1)
+    mean = sum(excesses[index] for index in recent) / len(recent)
+    message = (
+        f"The champion lost {mean:.3f} a row more than it promised over the {len(recent)} partitions until "
+        f"{blocks[alarm].partition} (tolerance {tolerance:g})."
+    )
+    evidence = {"since": blocks[first].partition, "until": blocks[alarm].partition, "recent_excess": mean,
+                "recent_partitions": len(recent), "tolerance": tolerance}  # fmt: skip
+    return Signal(Reason.PERFORMANCE, f"performance-{blocks[alarm].partition}", message, evidence)
+
+
+def drift(
+    blocks: Sequence[DriftBlock], false_alarms: float, reference: Sequence[float] = (), moved: Sequence[str] = ()
+) -> list[Signal]:
+    """Alarms of a conformal test on the partitions' distances, in order. Whether one alerts or trains is the spec's.
+
+    `reference` holds scores from before the first block; `moved` names columns for the latest alarm's message.
+    """
+    ids, scores = [block.partition for block in blocks], [block.score for block in blocks]
+    found = detect_drift(ids, scores, false_alarms, reference)
+    signals = []
+    for alarm in found.alarms:
+        columns = list(moved) if alarm == found.alarms[-1] else []
+        named = f" Moved most: {', '.join(columns[:5])}." if columns else ""
+        message = f"The inputs move away from history, seen at {ids[alarm]}.{named}"
+        evidence = {"until": ids[alarm], "score": scores[alarm], "moved": columns}
+        signals.append(Signal(Reason.DRIFT, f"drift-{ids[alarm]}", message, evidence))
+    return signals

@@ -1,0 +1,61 @@
+"""Writes what happened to the prediction log. An answer is worth more than its record: a full disk costs the record,
+and says so."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from tidemill.loop.errors import TemporaryError
+from tidemill.loop.ports import PredictionLog
+
+from .metrics import Metrics
+from .protocol import Inference
+from .records import Failed, Group, Scored, log_failed, log_scored
+
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    def __init__(self, loop: str, log: PredictionLog, metrics: Metrics) -> None:
+        self._loop, self._prediction_log, self._metrics = loop, log, metrics
+        self._losing = False
+
+    def write(self, request: Inference, groups: list[Group], at: datetime) -> None:
+        """A fallback's rows carry the role of the arm that it stood in for: they are no evidence for its own arm."""
+        rows: list[dict[str, Any]] = []
+        for group in groups:
+            for failed in group.failed:
+                rows += log_failed(request, failed, group.role, at)
+                self._count(failed, group.role, failed.status)
+            if group.scored is not None:
+                rows += log_scored(request, group.scored, group.role, True, bool(group.failed), at)
+                self._count(group.scored, group.role, "ok")
+                if group.failed:
+                    self._metrics.fallbacks.labels(self._loop, group.scored.version).inc(len(group.rows))
+        self._append(rows)
+
+    def write_mirrored(self, request: Inference, part: Scored | Failed, at: datetime) -> None:
+        if isinstance(part, Scored):
+            self._append(log_scored(request, part, "shadow", False, False, at))
+            self._count(part, "shadow", "ok")
+        else:
+            self._append(log_failed(request, part, "shadow", at))
+            self._count(part, "shadow", part.status)
+
+    def _append(self, rows: list[dict[str, Any]]) -> None:
+        try:
+            self._prediction_log.append(rows)
+        except TemporaryError as error:
+            self._metrics.unlogged.labels(self._loop).inc(len(rows))
+            if not self._losing:
+                _log.error("predictions of %s are answered but not logged: %s", self._loop, error)
+            self._losing = True
+            return
+        if self._losing:
+            _log.warning("predictions of %s are logged again", self._loop)
+        self._losing = False
+
+    def _count(self, part: Scored | Failed, role: str, status: str) -> None:
+        self._metrics.predictions.labels(self._loop, part.version, role, status).inc(len(part.rows))

@@ -1,0 +1,31 @@
+"""What the data plane counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """One registry a gateway, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter("requests", "Requests for a prediction, by HTTP status.", "loop", "status")
+        self.seconds = Histogram(
+            "tidemill_request_seconds", "Time to answer.", ["loop"], buckets=_BUCKETS, registry=self.registry
+        )
+        self.predictions = self._counter(
+            "predictions", "Rows scored, by version, role and status.", "loop", "version", "role", "status"
+        )
+        self.fallbacks = self._counter("fallbacks", "Rows answered by a fallback.", "loop", "version")
+        self.unlogged = self._counter("prediction_log_lost_rows", "Rows that were answered and not logged.", "loop")
+        self.unmirrored = self._counter("mirror_dropped_rows", "Rows not mirrored: the queue was full.", "loop", "version")
+        self.outcomes = self._counter("outcomes", "Labels that came in: new, duplicate, conflicting.", "loop", "kind")
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"tidemill_{name}", text, labels, registry=self.registry)

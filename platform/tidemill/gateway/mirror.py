@@ -1,0 +1,79 @@
+"""Scores what others answered, after the answer: a shadow sees everything and delays nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from tidemill.loop.model import Arm, Route
+from tidemill.loop.ports import Clock
+
+from .answering import pick
+from .batching import Overloaded
+from .journal import Journal
+from .metrics import Metrics
+from .models import Served
+from .protocol import Inference
+from .records import Failed, Group, Rows, scored
+from .refusals import Refused
+from .split import mirrored
+
+
+class Mirror:
+    """`owed` counts what is still to be scored or logged; everything runs in the gateway's event loop."""
+
+    def __init__(self, loop: str, journal: Journal, clock: Clock, metrics: Metrics) -> None:
+        self._loop, self._journal, self._clock, self._metrics = loop, journal, clock, metrics
+        self.owed = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def later(self, route: Route, models: Mapping[str, Served], request: Inference, groups: list[Group]) -> None:
+        """Begins once the present step of the event loop, in which the answer is written, is over."""
+        for arm in route.arms:
+            if arm.mirror <= 0:
+                continue
+            rows = [row for group in groups if not group.touched(arm.version) for row in group.rows]
+            rows = mirrored(arm, request.keys, rows)
+            if rows:
+                self._owe(1)
+                asyncio.get_running_loop().call_soon(self._start, arm, models[arm.version], request, rows)
+
+    async def drained(self) -> None:
+        await self._idle.wait()
+
+    def _start(self, arm: Arm, model: Served, request: Inference, rows: Rows) -> None:
+        start = perf_counter()
+        try:
+            cells = pick(model.cells(request.columns), rows, len(request.keys))
+            future = model.back.submit(cells, len(rows))
+        except Refused as error:
+            self._journal.write_mirrored(request, Failed(arm.version, rows, "error", str(error), 0.0), self._clock.now())
+            self._owe(-1)
+        except Overloaded:
+            self._metrics.unmirrored.labels(self._loop, arm.version).inc(len(rows))
+            self._owe(-1)
+        else:
+            future.add_done_callback(lambda done: self._finish(arm, request, rows, start, done))
+
+    def _finish(self, arm: Arm, request: Inference, rows: Rows, start: float, done: asyncio.Future[Any]) -> None:
+        try:
+            milliseconds = (perf_counter() - start) * 1000
+            error = done.exception()
+            part = (
+                scored(arm.version, rows, done.result(), arm.calibrator, milliseconds)
+                if error is None
+                else Failed(arm.version, rows, "error", str(error), milliseconds)
+            )
+            self._journal.write_mirrored(request, part, self._clock.now())
+        finally:
+            self._owe(-1)
+
+    def _owe(self, more: int) -> None:
+        self.owed += more
+        if self.owed:
+            self._idle.clear()
+        else:
+            self._idle.set()

@@ -1,0 +1,75 @@
+"""Raises the reasons to train: each is recorded once, before anything acts on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tidemill.decisions import signals as decide
+from tidemill.decisions.verdict import Reason
+
+from .blocks import sound_blocks
+from .context import Context, Event, Write
+from .turns import admitted, admitted_rows
+
+
+def raise_signals(context: Context, now: datetime) -> None:
+    champion = context.state.get(context.name, "champion", "current")
+    if champion is None:
+        return  # the first turn needs no reason
+    triggers = context.spec.triggers
+    turns = context.state.documents(context.name, "turn")
+    found = decide.schedule(now, triggers.schedule, _last_scheduled(context, turns))
+    found += decide.new_data(
+        admitted_rows(context),
+        max((turn["rows"] for turn in turns if turn["status"] != "failed"), default=0),
+        None if triggers.new_data is None else triggers.new_data.growth,
+    )
+    if triggers.performance is not None:
+        rule = triggers.performance
+        found += decide.performance(_performance(context, champion), rule.tolerance, rule.false_alarms)
+    known = {signal["id"] for signal in context.state.documents(context.name, "signal")}
+    for signal in found:
+        if signal.id not in known:
+            _record(context, signal, now)
+    if triggers.drift is not None:
+        _drift(context, known, now)
+
+
+def _record(context: Context, signal: decide.Signal, now: datetime) -> None:
+    document = {**signal.to_dict(), "recorded_at": now.isoformat(), "consumed_by": None}
+    event = Event(now, "signal.recorded", signal.kind, signal.message, dict(signal.evidence))
+    context.record(event, [Write("signal", signal.id, document)], f"signal/{signal.id}")
+
+
+def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:
+    """When a schedule last started a turn, or when the loop's first turn ended."""
+    scheduled = [t for t in turns if any(str(s).startswith("schedule-") for s in t["signals"])] or turns[:1]
+    moment = scheduled[-1]["started_at"] if scheduled else context.state.get(context.name, "loop", "self")["since"]  # type: ignore[index]
+    return datetime.fromisoformat(moment)
+
+
+def _performance(context: Context, champion: dict[str, Any]) -> list[decide.PerformanceBlock]:
+    """What the champion lost and what it promised, since it became champion."""
+    since = champion["since"]
+    version = champion["version"]
+    return [
+        decide.PerformanceBlock(block["id"], own["n"], own["loss"], own["promised"] + champion["excess"])
+        for block in sound_blocks(context)
+        if block["closed_at"] > since and (own := block["versions"].get(version)) is not None
+    ]
+
+
+def _drift(context: Context, known: set[str], now: datetime) -> None:
+    scored = [document for document in admitted(context) if document.get("distance") is not None]
+    blocks = [decide.DriftBlock(document["id"], document["distance"]) for document in scored]
+    rule = context.spec.triggers.drift
+    if rule is None or not blocks:
+        return
+    moved = [str(column) for column in scored[-1].get("moved", [])]
+    for signal in decide.drift(blocks, rule.false_alarms, moved=moved):
+        if rule.action == "retrain" and signal.id not in known:
+            _record(context, signal, now)
+        elif rule.action == "alert" and context.state.get(context.name, "alert", signal.id) is None:
+            event = Event(now, "drift.alert", Reason.DRIFT, signal.message, dict(signal.evidence))
+            context.record(event, [Write("alert", signal.id, signal.to_dict())], f"alert/{signal.id}")

@@ -1,0 +1,122 @@
+"""Tests by betting: evidence that stays valid however often one looks, and whenever one stops.
+
+An e-process starts at 1 and, under the null hypothesis, is not expected to grow: it is the wealth of somebody who bets
+against the null at fair or worse odds. By Ville's inequality P(it ever reaches 1/alpha | null) <= alpha, so a decision
+taken when it does is wrong with probability at most alpha, without a plan of when to look.
+
+Sources: Waudby-Smith & Ramdas (2024), "Estimating means of bounded random variables by betting", JRSS-B 86;
+Ramdas, Grünwald, Vovk & Shafer (2023), "Game-theoretic statistics and safe anytime-valid inference";
+the `share` of `mixture` is the fixed share of Herbster & Warmuth (1998), "Tracking the best expert".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+# Never 1: one value of -1 would then end the game for good. From half stakes up, because few blocks must suffice.
+BETS = (0.5, 0.75, 0.95)
+_LOG_LARGEST = 600.0  # e-values are shown and stored; beyond exp(600) they all mean "beyond doubt"
+
+
+@dataclass(frozen=True)
+class EProcess:
+    """The running e-value after each block; empty where there was none."""
+
+    path: tuple[float, ...]
+
+    @property
+    def e(self) -> float:
+        """The present e-value; 1 before the first block."""
+        return self.path[-1] if self.path else 1.0
+
+    @property
+    def running_max(self) -> float:
+        """The largest so far. A decision reached stands: Ville's inequality bounds the maximum, not only the end."""
+        return max(1.0, *self.path) if self.path else 1.0
+
+
+def mixture(
+    log_factors: Array, prior: Sequence[float] | None = None, share: float = 0.0, cap: float = math.inf
+) -> EProcess:
+    """The e-process of a portfolio of bettors.
+
+    `log_factors` has shape (blocks, bettors): the log of the factor by which each bettor's wealth grows on each block,
+    every one of them of expectation <= 1 under the null given the past. `prior`: weights (default: equal).
+    With share 0 it is the prior-weighted mean of the bettors' wealths. With share > 0 that part of the wealth is
+    dealt out afresh by the prior after each block, so that a bettor once ruined can come back when the world has
+    changed. `cap` bounds the factor of one block: giving winnings away is always allowed, and makes a verdict need
+    more than one block.
+    """
+    blocks, bettors = log_factors.shape
+    log_prior = np.log(np.full(bettors, 1 / bettors) if prior is None else np.asarray(prior, float))
+    log_weights, log_e, path = log_prior, 0.0, []
+    for t in range(blocks):
+        log_wealths = log_weights + log_factors[t]
+        log_factor = float(np.logaddexp.reduce(log_wealths))
+        log_weights = log_wealths - log_factor
+        if share > 0:
+            log_weights = np.logaddexp(math.log1p(-share) + log_weights, math.log(share) + log_prior)
+        log_e += min(log_factor, math.log(cap))
+        path.append(math.exp(min(log_e, _LOG_LARGEST)))
+    return EProcess(tuple(path))
+
+
+def betting(values: Sequence[float] | Array, bets: Sequence[float] = BETS, share: float = 0.0) -> EProcess:
+    """Evidence against "the mean of each value, given those before it, is at most 0".
+
+    `values` lie in [-1, 1], one per block, in order; a bettor who stakes `bet` (in [0, 1)) of its wealth on each block
+    has the wealth prod(1 + bet * value). The mixture over bets needs no tuning and costs at most a factor of their
+    number.
+    Assumption: the null is about conditional means. A series whose mean is 0 in the long run, but which hovers above
+    it for many blocks and then below, is outside it.
+    Raises ValueError for values outside [-1, 1] or not finite.
+
+    >>> betting([1.0, 1.0, 1.0], bets=(0.5,)).path
+    (1.5, 2.25, 3.375)
+    """
+    series = np.asarray(values, dtype=float)
+    if series.size and not (np.abs(series) <= 1).all():
+        raise ValueError(f"betting takes values in [-1, 1], not {values!r}: winsorise them first")
+    return mixture(np.log1p(np.outer(series, np.asarray(bets))), share=share)
+
+
+def winsorise(values: Sequence[float] | Array, scale: float | Array) -> Array:
+    """clip(values, -scale, scale) / scale, in [-1, 1]; infinities count as +-1, NaN as -1 (no data is never success).
+
+    No single block can then more than double the evidence, nor ruin it for good. The price: a null hypothesis about
+    values becomes one about *winsorised* values, so rare blocks far beyond `scale` count as `scale`. Callers guard
+    against those by looking at the unwinsorised mean too.
+    """
+    series = np.asarray(values, dtype=float)
+    return np.asarray(np.clip(np.where(np.isnan(series), -math.inf, series) / scale, -1.0, 1.0), dtype=float)
+
+
+def non_inferiority(differences: Sequence[float] | Array, margin: float) -> EProcess:
+    """Evidence that the challenger's mean loss exceeds the champion's by less than `margin` (> 0).
+
+    `differences`: per block, mean loss(challenger) - mean loss(champion) on the same requests.
+    Null: E[winsorised(margin - difference) | past] <= 0, with the scale 2 * margin. Why 2: an equally good challenger
+    then earns half of the most that a day can earn, so 9 to 10 blocks suffice where the block's standard deviation is
+    below the margin, while a day counts in full up to three margins of harm. A larger scale buys less masking of bad
+    days for more days of waiting (at 3: 14 blocks).
+    """
+    return betting(winsorise(margin - np.asarray(differences, dtype=float), 2 * margin))
+
+
+def harm(differences: Sequence[float] | Array, margin: float) -> EProcess:
+    """Evidence that the challenger is worse than the champion, at all.
+
+    Null: E[winsorised(difference) | past] <= 0, scale as in `non_inferiority`. Not "<= margin": the margin says how
+    much doubt a promotion may leave, because proving superiority would take months; it is no licence for a challenger
+    that is known to be worse, when the better one is at hand. The scale keeps the test deaf to differences that are
+    small beside the margin.
+    """
+    known = np.asarray(differences, dtype=float)
+    return betting(winsorise(np.where(np.isnan(known), 0.0, known), 2 * margin))

@@ -1,0 +1,42 @@
+"""A spoilt challenger still loads and answers, and is clearly worse; nothing but its answers tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+from flights import data, model, sabotage
+from sklearn.metrics import log_loss
+
+BEFORE, AFTER = "2013-03-16", "2013-04-05"
+
+
+@pytest.fixture(scope="module")
+def honest() -> Any:
+    rows = data.departures().dropna(subset=[data.LABEL])
+    rows = rows[rows[data.EVENT_TIME] < BEFORE]
+    return model.train(model.features(rows), rows[data.LABEL])
+
+
+def _loss(folder: Path) -> float:
+    rows = data.departures().dropna(subset=[data.LABEL])
+    rows = rows[(rows[data.EVENT_TIME] >= BEFORE) & (rows[data.EVENT_TIME] < AFTER)]
+    loaded = cloudpickle.loads((folder / "model.pkl").read_bytes())
+    return float(log_loss(rows[data.LABEL], loaded.predict_proba(model.features(rows))[:, 1]))
+
+
+@pytest.mark.parametrize("kind", sorted(sabotage.SPOILED.values()))
+def test_a_spoilt_challenger_is_clearly_worse_though_not_absurd(kind: str, honest: Any, tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(cloudpickle.dumps(honest))
+    before = _loss(tmp_path)
+    sabotage.spoil(tmp_path, kind)
+    assert before + 0.05 < _loss(tmp_path) < np.log(2) + 0.1
+
+
+def test_nothing_to_spoil_is_said(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(cloudpickle.dumps({"no": "pipeline"}))
+    with pytest.raises(FileNotFoundError, match="No pickled scikit-learn Pipeline"):
+        sabotage.spoil(tmp_path, sabotage.MIXED_UP_INPUTS)

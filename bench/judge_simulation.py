@@ -1,6 +1,6 @@
 """How often the rollout judge and the repair are wrong, and how long they take, under continuous looking.
 
-    python bench/judge_simulation.py [--runs 500] [--seed 1]
+    python bench/judge_simulation.py [--runs 250] [--seed 1]
 
 Losses are real log losses of simulated predictions on simulated outcomes, scored row by row and averaged by day. A day
 has a cause of its own that moves every outcome of it ("days"), and that may last for several days ("spells"); "rows"
@@ -11,12 +11,12 @@ exceed the champion's by the figure in the first column.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
 from tidemill.decisions.repair import RepairAction, RepairBlock, repair
 from tidemill.stats.eprocess import harm, non_inferiority
 from tidemill.stats.two_arm import RateBlock, rate_harm, rate_non_inferiority
@@ -115,7 +115,7 @@ def repairs(rng: np.random.Generator, runs: int, gain: float, persistence: float
         blocks = [RepairBlock(str(i), 900, float(gain + value)) for i, value in enumerate(noise)]
         states = list(_serving(blocks))
         served += any(states)
-        withdrawn += any(a and not b for a, b in zip(states, states[1:], strict=False))
+        withdrawn += any(a and not b for a, b in itertools.pairwise(states))
         first += [states.index(True) + 1] if any(states) else []
         earned += sum(block.gain for block, on in zip(blocks[1:], states, strict=False) if on) / days
     return Tally(served / runs, withdrawn / runs, float(np.median(first)) if first else 0.0, earned / runs)
@@ -156,7 +156,7 @@ def _loss(logit: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng, runs, begun = np.random.default_rng(options.seed), options.runs, time.perf_counter()

@@ -1,0 +1,1 @@
+"""Kubeflow pipelines composed of Tidemill's components. Beside each stands what it compiles to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def test_the_loop_is_valid_and_its_entry_points_import(flights_folder: Path) -> 
 def test_every_threshold_says_where_it_comes_from(flights_folder: Path) -> None:
     sources = ("default", "domain", "Default", "laptop", "busy", "watches")
     lines = (flights_folder / "loop.yaml").read_text().splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         value, _, comment = line.partition("#")
         if any(letter.isdigit() for letter in value) and "apiVersion" not in value:
             assert any(source in comment or source in before for source in sources), line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -39,7 +40,7 @@ def test_every_kind_of_fault_comes_once_and_never_two_within_ten_days(seed: int)
     assert {fault.kind for fault in drawn} == set(faults.KINDS)
     assert FlightsYear.live_from <= days[0]
     assert days[-1] <= FlightsYear.last
-    assert all(later - earlier >= timedelta(days=10) for earlier, later in zip(days, days[1:], strict=False))
+    assert all(later - earlier >= timedelta(days=10) for earlier, later in pairwise(days))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -67,7 +68,7 @@ def test_a_shorter_replay_is_the_beginning_of_the_longer_one(world: FlightsYear)
 
 def test_each_label_becomes_known_exactly_once(world: FlightsYear) -> None:
     moments = [datetime(2013, 1, 1, tzinfo=UTC) + timedelta(hours=19 * n) for n in range(12)]
-    parts = [world.labels(now, since) for since, now in zip(moments, moments[1:], strict=False)]
+    parts = [world.labels(now, since) for since, now in pairwise(moments)]
     whole = world.labels(moments[-1], moments[0])
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
     assert whole["key"].is_unique

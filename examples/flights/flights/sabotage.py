@@ -33,14 +33,14 @@ def spoil(artifact: Path, kind: str) -> None:
             model = cloudpickle.load(file)
         pipeline = _pipeline_in(model)
         if pipeline is not None:
-            _put_before(pipeline, spoiling())
+            _put_before(pipeline, spoiling(pipeline))
             with path.open("wb") as file:
                 cloudpickle.dump(model, file)
             return
     raise FileNotFoundError(f"No pickled scikit-learn Pipeline in {artifact}: give the folder of a registered model.")
 
 
-def mixed_up_inputs() -> Respell:
+def mixed_up_inputs(pipeline: Any) -> Respell:
     """The serving job fills two of the model's inputs from each other's columns."""
 
     def respell(frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,29 +49,37 @@ def mixed_up_inputs() -> Respell:
     return respell
 
 
-def stale_preprocessing() -> Respell:
+def stale_preprocessing(pipeline: Any) -> Respell:
     """An older preparation of the inputs was packed: metric units, and the categories as an older file numbers them,
     so that each carrier, origin and destination is taken for another."""
+    encoder = pipeline.named_steps["columns"].named_transformers_["categories"]
+    known = [list(codes) for codes in encoder.categories_]
+    another = {
+        column: dict(zip(codes, codes[1:] + codes[:1], strict=True))
+        for column, codes in zip(encoder.feature_names_in_, known, strict=True)
+    }
+    to_metric = dict(METRIC)
 
     def respell(frame: pd.DataFrame) -> pd.DataFrame:
         out = frame.copy()
         for column, (offset, factor) in to_metric.items():
             out[column] = (out[column] - offset) * factor
-        for column in ("carrier", "origin", "dest"):
-            codes = sorted(out[column].unique())
-            out[column] = out[column].map(dict(zip(codes, codes[1:] + codes[:1], strict=True)))
+        for column, codes in another.items():
+            out[column] = out[column].map(lambda code, codes=codes: codes.get(code, code))
         return out
 
-    to_metric = {
-        "temp": (32, 1 / 1.8),
-        "dewp": (32, 1 / 1.8),
-        "wind_speed": (0, 0.447),
-        "wind_gust": (0, 0.447),
-        "visib": (0, 1.609),
-        "precip": (0, 25.4),
-        "distance": (0, 1.609),
-    }
     return respell
+
+
+METRIC = {
+    "temp": (32, 1 / 1.8),
+    "dewp": (32, 1 / 1.8),
+    "wind_speed": (0, 0.447),
+    "wind_gust": (0, 0.447),
+    "visib": (0, 1.609),
+    "precip": (0, 25.4),
+    "distance": (0, 1.609),
+}
 
 
 def _put_before(pipeline: Any, respell: Respell) -> None:
@@ -82,9 +90,9 @@ def _put_before(pipeline: Any, respell: Respell) -> None:
 
 
 def _pipeline_in(model: Any) -> Any:
-    """The scikit-learn Pipeline that `model` is or holds; None where there is none."""
+    """The innermost scikit-learn Pipeline that `model` is or ends with, which gets the features; None without one."""
     from sklearn.pipeline import Pipeline
 
-    if isinstance(model, Pipeline):
-        return model
-    return next((value for value in getattr(model, "__dict__", {}).values() if isinstance(value, Pipeline)), None)
+    if not isinstance(model, Pipeline):
+        return None
+    return _pipeline_in(model.steps[-1][1]) or model

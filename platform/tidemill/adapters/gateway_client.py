@@ -16,7 +16,7 @@ BATCH = 256
 class GatewayClient:
     """Sends frames as batch requests of at most 256 rows. Raises TidemillError with the gateway's own words."""
 
-    def __init__(self, url: str, model: str, key: str, label: str, settled: Callable[[], None] | None = None) -> None:
+    def __init__(self, url: str, model: str, key: str, label: str, settled: Callable[[], object] | None = None) -> None:
         import httpx
 
         # Under a simulated clock time must stand still until shadows have answered, too.

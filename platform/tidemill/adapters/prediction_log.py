@@ -39,7 +39,9 @@ class ParquetPredictionLog:
         self._wal = self._folder / "wal"
         self._writer = Writer(self._wal)
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._days: OrderedDict[tuple[Path, ...], pa.Table] = OrderedDict()
+        self._growing: dict[Path, tuple[int, pa.Table]] = {}
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Survives a killed process when it returns (not a power cut: that costs the last seconds). All rows or none.
@@ -55,7 +57,7 @@ class ParquetPredictionLog:
         with self._lock:
             self._writer.seal()
         try:
-            with folder_lock(self._folder):
+            with self._reading, folder_lock(self._folder):
                 fresh = self._compact()
                 tables = [self._day(day) for day in _days(start, end)]
         except OSError as error:
@@ -67,16 +69,27 @@ class ParquetPredictionLog:
 
     def _compact(self) -> pa.Table:
         """Moves finished write-ahead files into parts; returns the rows of those that still grow."""
-        growing: list[dict[str, Any]] = []
+        import pyarrow as pa
+
+        growing: dict[Path, tuple[int, pa.Table]] = {}
         for path in sorted(self._wal.glob("*.jsonl")):
             with finished(path) as yes:
                 if not yes:
-                    growing += lines(path)
+                    growing[path] = self._grown(path)
                     continue
-                for day, table in _by_day(_table(lines(path))).items():
+                for day, table in _by_day(_table(lines(path)[0])).items():
                     _write(table, self._folder / f"day={day}" / f"part-{path.stem}.parquet")
                 path.unlink()
-        return _table(growing)
+        self._growing = growing
+        return pa.concat_tables([_table([]), *(table for _, table in growing.values())])
+
+    def _grown(self, path: Path) -> tuple[int, pa.Table]:
+        """Only what is new since the last look is parsed."""
+        import pyarrow as pa
+
+        end, table = self._growing.get(path, (0, _table([])))
+        rows, end = lines(path, end)
+        return end, pa.concat_tables([table, _table(rows)]) if rows else table
 
     def _day(self, day: str) -> pa.Table:
         import pyarrow as pa

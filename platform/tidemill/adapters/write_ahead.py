@@ -19,7 +19,7 @@ import orjson
 
 from tidemill.loop.errors import TemporaryError
 
-SEAL_AT = 4 << 20  # bytes; a reader of another process reads an unsealed file anew each time
+SEAL_AT = 1 << 20  # bytes; a reader of another process reads an unsealed file anew each time
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
@@ -80,10 +80,14 @@ class Writer:
         self._size += len(block)
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file, without the half line that a killed or a still writing process leaves at its end."""
-    content = path.read_bytes()
-    return [orjson.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+def lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The rows from byte `start` on, and where they end: before the half line that a killed or a still writing process
+    leaves."""
+    with path.open("rb") as file:
+        file.seek(start)
+        content = file.read()
+    end = content.rfind(b"\n") + 1
+    return [orjson.loads(line) for line in content[:end].splitlines()], start + end
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def command(project: Project, output: str) -> None:
     from .wiring import open_context
 
     clock = SystemClock()
-    report = plan(open_context(project, clock), clock.now())
+    report = plan(open_context(project), clock.now())
     emit(tick_data(report), output, _render)
 
 

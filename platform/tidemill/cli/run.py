@@ -39,7 +39,7 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
             click.echo(f"{at:%Y-%m-%d %H:%M:%S}  {event:<22}  {message}")
 
     gateway = open_gateway(project, clock, port=port)
-    context = open_context(project, clock, gateway, tell)
+    context = open_context(project, gateway, tell)
     with context.state.lease(context.name), _serving(gateway, once):
         if output == "text" and not once:
             click.echo(

@@ -21,7 +21,7 @@ def command(project: Project, output: str) -> None:
     from .wiring import open_context
 
     clock = SystemClock()
-    emit(status(open_context(project, clock), clock.now()), output, _render)
+    emit(status(open_context(project), clock.now()), output, _render)
 
 
 def _render(data: dict[str, Any]) -> str:

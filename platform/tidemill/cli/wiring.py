@@ -4,23 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tidemill.adapters.sql_state import SqlState
     from tidemill.gateway.server import Gateway
     from tidemill.loop.context import Context
-    from tidemill.loop.ports import Clock, DataSource, Serving
+    from tidemill.loop.ports import Clock, DataSource, Outcomes, PredictionLog, State
 
     from .project import Project
 
 Tell = Callable[[str, datetime, str, str], None]
 
 
-def open_state(project: Project) -> SqlState:
+def open_context(
+    project: Project,
+    gateway: Gateway | None = None,
+    tell: Tell | None = None,
+    source: DataSource | None = None,
+) -> Context:
+    """Every port of a loop on one machine. Without a gateway the data plane is another process (`tidemill serve`)."""
+    from tidemill.adapters.great_expectations import GreatExpectationsValidator
+    from tidemill.adapters.local_pipelines import LocalPipelines
+    from tidemill.adapters.mlflow_registry import MlflowRegistry
+    from tidemill.adapters.notifiers import CallNotifier, NoNotifier
+    from tidemill.loop.context import Context, Ports
+
+    name = project.loop.metadata.name
+    tracking_uri = project.profile.spec.tracking or f"sqlite:///{project.home}/mlflow.db"
+    ports = Ports(
+        source=source or open_source(project),
+        log=open_log(project),
+        outcomes=open_outcomes(project),
+        registry=MlflowRegistry(tracking_uri, project.home / "artifacts"),
+        serving=open_serving(project, name, gateway),
+        pipelines=LocalPipelines(project.home / "turns"),
+        validator=GreatExpectationsValidator(),
+        notifier=NoNotifier() if tell is None else CallNotifier(tell),
+        state=open_state(project),
+    )
+    return Context(project.loop, project.folder, project.home, tracking_uri, ports)
+
+
+def open_state(project: Project) -> State:
     from tidemill.adapters.sql_state import SqlState
 
     return SqlState(project.profile.spec.state or f"sqlite:///{project.home}/state.db")
+
+
+def open_log(project: Project) -> PredictionLog:
+    from tidemill.adapters.prediction_log import ParquetPredictionLog
+
+    return ParquetPredictionLog(project.home / "predictions")
+
+
+def open_outcomes(project: Project) -> Outcomes:
+    from tidemill.adapters.outcomes import SqliteOutcomes
+
+    return SqliteOutcomes(project.home / "outcomes")
 
 
 def open_source(project: Project) -> DataSource:
@@ -29,22 +69,28 @@ def open_source(project: Project) -> DataSource:
     source = project.loop.spec.data.source
     if source.parquet is not None:
         return FileSource(project.folder, source.parquet, "parquet")
-    assert source.csv is not None
+    assert source.csv is not None, "the spec takes exactly one source"
     return FileSource(project.folder, source.csv, "csv")
 
 
-def open_gateway(project: Project, clock: Clock, host: str | None = None, port: int | None = None) -> Gateway:
+def open_serving(project: Project, name: str, gateway: Gateway | None):  # type: ignore[no-untyped-def]
+    from tidemill.adapters.embedded_serving import EmbeddedServing
+    from tidemill.adapters.route_file import RouteFile
+
+    routes = RouteFile(project.home / "routes")
+    return EmbeddedServing(name, routes, None if gateway is None else gateway.loader(name))
+
+
+def open_gateway(project: Project, clock: Clock, port: int | None = None) -> Gateway:
     """The data plane inside this process, not started yet."""
-    from tidemill.adapters.outcomes import ParquetOutcomes
-    from tidemill.adapters.prediction_log import ParquetPredictionLog
     from tidemill.gateway.server import Gateway
 
     address = project.profile.spec.gateway
     return Gateway(
         loops={project.loop.metadata.name: project.loop},
-        log=ParquetPredictionLog(project.home / "predictions"),
-        outcomes=ParquetOutcomes(project.home / "outcomes"),
+        log=open_log(project),
+        outcomes=open_outcomes(project),
         clock=clock,
-        host=host or address.host,
+        host=address.host,
         port=address.port if port is None else port,
     )

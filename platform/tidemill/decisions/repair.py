@@ -32,6 +32,7 @@ from .verdict import Reason, Verdict
 
 ALPHA = 0.25
 BETS = (0.0, 0.5, 0.95)  # with a bettor who keeps the money: a correction that harms at first may earn its place later
+STAKES = (0.2, 0.2, 0.6)  # most on the boldest: a repair worth having gains something like the gains' own spread
 SHARE = 0.05  # so much is dealt out afresh each day; a fresh model needs no repair, a stale one does
 SCALE = 2.0  # winsorising at twice the mean size of the gains *before* the block: no unit, no tuning, and predictable
 
@@ -113,7 +114,7 @@ def _fold(values: Sequence[float], gains: Sequence[float]) -> _Count:
 
 def _earning(values: Sequence[float], gains: Sequence[float]) -> tuple[int | None, float]:
     """How many blocks it took to earn a place (None: not yet), and the evidence at the end."""
-    process, total = betting(values, BETS, SHARE), 0.0
+    process, total = betting(values, BETS, STAKES, SHARE), 0.0
     for index, (e, gain) in enumerate(zip(process.path, gains, strict=True)):
         total += gain
         if e >= 1 / ALPHA and total > 0:
@@ -125,7 +126,7 @@ def _withdrawing(values: Sequence[float]) -> tuple[int | None, float]:
     """How many blocks it took to lose the place (None: not yet), and the evidence of harm at the end."""
     begun, process = 0, EProcess(())
     for index in range(len(values)):
-        process = betting([-value for value in values[begun : index + 1]], BETS, SHARE)
+        process = betting([-value for value in values[begun : index + 1]], BETS, STAKES, SHARE)
         if process.e >= 1 / ALPHA:
             return index + 1, process.e
         if process.e < 1:

@@ -71,16 +71,25 @@ def schedule(now: datetime, cron: str | None, since: datetime) -> list[Signal]:
 
 
 def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> list[Signal]:
-    """Rows grew by the share `growth` over what the last turn saw (`trained_rows`, accepted or not; 0: no turn yet)."""
+    """Rows grew by the share `growth` over what the last turn saw (`trained_rows`, accepted or not; 0: no turn yet).
+
+    Each further growth by that share is a signal of its own: where a turn failed, the next one is not lost with it.
+    """
     if growth is None or trained_rows <= 0:
         return []
-    needed = max(ceil(trained_rows * (1 + growth)), trained_rows + 1)
-    if admitted_rows < needed:
+    needed, following = 0, _grown(trained_rows, growth)
+    while following <= admitted_rows:
+        needed, following = following, _grown(following, growth)
+    if not needed:
         return []
     grown = admitted_rows / trained_rows - 1
     message = f"{admitted_rows} admitted rows are {grown:.0%} more than the last turn's {trained_rows}."
     evidence = {"admitted_rows": admitted_rows, "trained_rows": trained_rows, "growth": growth}
     return [Signal(Reason.NEW_DATA, f"newdata-{needed}", message, evidence)]
+
+
+def _grown(rows: int, growth: float) -> int:
+    return max(ceil(rows * (1 + growth)), rows + 1)
 
 
 def performance(blocks: Sequence[PerformanceBlock], tolerance: float, false_alarms: float) -> list[Signal]:

@@ -40,9 +40,7 @@ async def answer(
     return list(await asyncio.gather(*answers))
 
 
-async def answer_fixed(
-    model: Served, calibrator: Calibrator | None, request: Inference, timeout: float
-) -> Group:
+async def answer_fixed(model: Served, calibrator: Calibrator | None, request: Inference, timeout: float) -> Group:
     cells = model.cells(request.columns)
     rows = range(len(request.keys))
     result = await _try(model, calibrator, cells, rows, timeout)

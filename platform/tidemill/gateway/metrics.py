@@ -21,7 +21,9 @@ class Metrics:
         )
         self.fallbacks = self._counter("fallbacks", "Rows answered by a fallback.", "loop", "version")
         self.unlogged = self._counter("prediction_log_lost_rows", "Rows that were answered and not logged.", "loop")
-        self.unmirrored = self._counter("mirror_dropped_rows", "Rows not mirrored: the queue was full.", "loop", "version")
+        self.unmirrored = self._counter(
+            "mirror_dropped_rows", "Rows not mirrored: the queue was full.", "loop", "version"
+        )
         self.outcomes = self._counter("outcomes", "Labels that came in: new, duplicate, conflicting.", "loop", "kind")
 
     def text(self) -> bytes:

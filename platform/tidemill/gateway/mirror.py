@@ -27,8 +27,7 @@ class Mirror:
     def __init__(self, loop: str, journal: Journal, clock: Clock, metrics: Metrics) -> None:
         self._loop, self._journal, self._clock, self._metrics = loop, journal, clock, metrics
         self.owed = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def later(self, route: Route, models: Mapping[str, Served], request: Inference, groups: list[Group]) -> None:
         """Begins once the present step of the event loop, in which the answer is written, is over."""
@@ -42,7 +41,10 @@ class Mirror:
                 asyncio.get_running_loop().call_soon(self._start, arm, models[arm.version], request, rows)
 
     async def drained(self) -> None:
-        await self._idle.wait()
+        """Returns when nothing is owed."""
+        if self.owed:
+            self._waiting.append(asyncio.get_running_loop().create_future())
+            await self._waiting[-1]
 
     def _start(self, arm: Arm, model: Served, request: Inference, rows: Rows) -> None:
         start = perf_counter()
@@ -50,7 +52,9 @@ class Mirror:
             cells = pick(model.cells(request.columns), rows, len(request.keys))
             future = model.back.submit(cells, len(rows))
         except Refused as error:
-            self._journal.write_mirrored(request, Failed(arm.version, rows, "error", str(error), 0.0), self._clock.now())
+            self._journal.write_mirrored(
+                request, Failed(arm.version, rows, "error", str(error), 0.0), self._clock.now()
+            )
             self._owe(-1)
         except Overloaded:
             self._metrics.unmirrored.labels(self._loop, arm.version).inc(len(rows))
@@ -73,7 +77,8 @@ class Mirror:
 
     def _owe(self, more: int) -> None:
         self.owed += more
-        if self.owed:
-            self._idle.clear()
-        else:
-            self._idle.set()
+        if not self.owed:
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiting.clear()

@@ -42,9 +42,7 @@ class Live:
 class Plane:
     """`prepare` and `apply` may be called from any thread, before the gateway runs or while it does."""
 
-    def __init__(
-        self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes, clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes, clock: Clock, metrics: Metrics) -> None:
         self.name = loop.metadata.name
         self.spec = loop.spec
         self.outcomes = outcomes

@@ -14,9 +14,9 @@ from .refusals import Refused
 
 MAX_ROWS = 10_000
 
-_NULL = type(None)
-_WHOLE = frozenset({int, _NULL})
-_REAL = frozenset({int, float, _NULL})
+_NULL: type = type(None)
+_WHOLE: frozenset[type] = frozenset({int, _NULL})
+_REAL: frozenset[type] = frozenset({int, float, _NULL})
 _TYPES: dict[str, frozenset[type]] = {
     "BOOL": frozenset({bool, _NULL}),
     **{f"{sign}INT{bits}": _WHOLE for sign in ("", "U") for bits in (8, 16, 32, 64)},
@@ -58,7 +58,9 @@ def parse_inference(document: Mapping[str, Any], key: str, event_time: str, now:
         if n is None:
             n = len(data)
         if len(data) != n:
-            raise Refused(400, f"Input {name!r} has {len(data)} rows, {next(iter(columns))!r} has {n}: send one value a row.")
+            raise Refused(
+                400, f"Input {name!r} has {len(data)} rows, {next(iter(columns))!r} has {n}: send one value a row."
+            )
         if name in columns:
             raise Refused(400, f"Input {name!r} is there twice.")
         columns[name] = data
@@ -115,7 +117,9 @@ def _time(text: Any, name: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
-        raise Refused(400, f"Input {name!r} holds {text!r}: send ISO 8601 text, such as 2013-03-01T12:30:00Z.") from error
+        raise Refused(
+            400, f"Input {name!r} holds {text!r}: send ISO 8601 text, such as 2013-03-01T12:30:00Z."
+        ) from error
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 

@@ -70,7 +70,9 @@ def scored(
     return Scored(version, rows, raw.tolist(), score.tolist(), calibrator.id, milliseconds)
 
 
-def log_scored(request: Inference, part: Scored, role: str, served: bool, fallback: bool, at: datetime) -> list[dict[str, Any]]:
+def log_scored(
+    request: Inference, part: Scored, role: str, served: bool, fallback: bool, at: datetime
+) -> list[dict[str, Any]]:
     return [
         {
             "request_id": request.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -84,9 +84,7 @@ def read_schema(folder: Path) -> Schema | None:
 
     document = yaml.safe_load((folder / "MLmodel").read_text())
     inputs = json.loads(((document.get("signature") or {}).get("inputs")) or "[]")
-    columns = tuple(
-        Column(item["name"], item["type"], item.get("required", True)) for item in inputs if "name" in item
-    )
+    columns = tuple(Column(item["name"], item["type"], item.get("required", True)) for item in inputs if "name" in item)
     return Schema(columns) if columns and len(columns) == len(inputs) else None
 
 
@@ -97,7 +95,9 @@ def _converted(column: Column, values: list[Any]) -> list[Any]:
     try:
         return [None if value is None else convert(value) for value in values]
     except (TypeError, ValueError) as error:
-        raise Refused(400, f"Input {column.name!r} must be {column.type}, as the model was trained: {error}.") from error
+        raise Refused(
+            400, f"Input {column.name!r} must be {column.type}, as the model was trained: {error}."
+        ) from error
 
 
 def _text(value: Any) -> str:
@@ -117,7 +117,12 @@ def _moment(value: Any) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-_CONVERT = {"string": _text, "boolean": _truth, "datetime": _moment, **dict.fromkeys(_NUMBERS, float)}
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "string": _text,
+    "boolean": _truth,
+    "datetime": _moment,
+    **dict.fromkeys(_NUMBERS, float),
+}
 
 
 def _array(column: Column, values: list[Any]) -> Any:

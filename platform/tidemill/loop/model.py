@@ -90,6 +90,7 @@ class ChampionRef:
     uri: str
     digest: str
     calibrator: Calibrator | None = None
+    trained_until: datetime | None = None
 
 
 @dataclass(frozen=True)

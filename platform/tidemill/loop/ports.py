@@ -106,8 +106,9 @@ class Pipelines(Protocol):
 
 
 class Validator(Protocol):
-    def failures(self, frame: pd.DataFrame, suite: str) -> list[str]:
-        """One sentence for each expectation of the suite (a file's path) that does not hold."""
+    def failures(self, frame: pd.DataFrame, suite: str, per_partition: bool = True) -> list[str]:
+        """One sentence for each expectation of the suite (a file's path) that does not hold. With `per_partition`
+        False the frame is many partitions, and what is expected of a day's number of rows does not apply."""
 
 
 class Notifier(Protocol):

@@ -139,7 +139,14 @@ def _champion(context: Context) -> ChampionRef | None:
     if current is None:
         return None
     version = context.ports.registry.get(context.name, current["version"])
-    return ChampionRef(version.version, version.uri, version.digest, serving_calibrator(context, version.version))
+    until = version.tags.get("tidemill.trained_until")
+    return ChampionRef(
+        version.version,
+        version.uri,
+        version.digest,
+        serving_calibrator(context, version.version),
+        None if until is None else datetime.fromisoformat(until),
+    )
 
 
 # harvest

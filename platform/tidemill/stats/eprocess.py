@@ -68,12 +68,17 @@ def mixture(
     return EProcess(tuple(path))
 
 
-def betting(values: Sequence[float] | Array, bets: Sequence[float] = BETS, share: float = 0.0) -> EProcess:
+def betting(
+    values: Sequence[float] | Array,
+    bets: Sequence[float] = BETS,
+    prior: Sequence[float] | None = None,
+    share: float = 0.0,
+) -> EProcess:
     """Evidence against "the mean of each value, given those before it, is at most 0".
 
     `values` lie in [-1, 1], one per block, in order; a bettor who stakes `bet` (in [0, 1)) of its wealth on each block
     has the wealth prod(1 + bet * value). The mixture over bets needs no tuning and costs at most a factor of their
-    number.
+    number (with equal `prior`). `prior` and `share` as in `mixture`.
     Assumption: the null is about conditional means. A series whose mean is 0 in the long run, but which hovers above
     it for many blocks and then below, is outside it.
     Raises ValueError for values outside [-1, 1] or not finite.
@@ -84,7 +89,7 @@ def betting(values: Sequence[float] | Array, bets: Sequence[float] = BETS, share
     series = np.asarray(values, dtype=float)
     if series.size and not (np.abs(series) <= 1).all():
         raise ValueError(f"betting takes values in [-1, 1], not {values!r}: winsorise them first")
-    return mixture(np.log1p(np.outer(series, np.asarray(bets))), share=share)
+    return mixture(np.log1p(np.outer(series, np.asarray(bets))), prior, share)
 
 
 def winsorise(values: Sequence[float] | Array, scale: float | Array) -> Array:
@@ -95,7 +100,7 @@ def winsorise(values: Sequence[float] | Array, scale: float | Array) -> Array:
     against those by looking at the unwinsorised mean too.
     """
     series = np.asarray(values, dtype=float)
-    return np.asarray(np.clip(np.where(np.isnan(series), -math.inf, series) / scale, -1.0, 1.0), dtype=float)
+    return np.asarray(np.clip(np.where(np.isnan(series), -math.inf, series), -scale, scale) / scale, dtype=float)
 
 
 def non_inferiority(differences: Sequence[float] | Array, margin: float) -> EProcess:

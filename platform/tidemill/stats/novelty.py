@@ -45,6 +45,8 @@ FLOOR = 0.05
 """Smallest scale of a statistic: a move below it is of no consequence, however constant history was. Shares are on the
 arcsine scale (from 50% to 55%, or from 0 to .25%), logs relative (5%), locations in standard deviations of the column,
 spreads in logs of the standard deviation."""
+COUNT_FLOOR = 0.5
+"""The same for a count of categories, on the square root scale: the standard deviation of a Poisson count there."""
 POINT_MASS_FLOOR = 1.0
 """The same for a location that stands still in a column that does not: it sits on a value that is common (no rain, full
 visibility), and where it leaves it, it jumps as far as the column's values are apart."""
@@ -136,12 +138,11 @@ class _Table:
     def __init__(self, history: Sequence[Summary], partition: Summary) -> None:
         bag = [*history, partition]
         self.features = sorted(set().union(*(summary.features for summary in bag)))
-        self.raw = np.array([[_value(summary, feature) for feature in self.features] for summary in bag])
-        missing = np.isnan(self.raw)
+        self.raw = np.array([_values(summary, self.features) for summary in bag])
         # A statistic that does not exist (the mean of nothing) is no deviation: the null share shows what happened.
-        with np.errstate(all="ignore"):
-            typical = np.array([np.median(c[~np.isnan(c)]) if (~np.isnan(c)).any() else 0.0 for c in self.raw[:-1].T])
-        self.raw = np.where(missing, typical, self.raw)
+        for index in np.flatnonzero(np.isnan(self.raw).any(axis=0)):
+            known = self.raw[~np.isnan(self.raw[:, index]), index]
+            self.raw[:, index] = np.where(np.isnan(self.raw[:, index]), np.median(known), self.raw[:, index])
         self.typical = np.median(self.raw[:-1], axis=0)
         self.scaled = self._scaled()
 
@@ -152,7 +153,7 @@ class _Table:
         for index, (kind, column, _) in enumerate(self.features):
             unit = _unit(self.raw[:-1, spreads[column]], self.raw[:-1, index]) if column in spreads else 1.0
             values[:, index] = _transform(kind, self.raw[:, index], unit)
-            floors[index] = FLOOR
+            floors[index] = COUNT_FLOOR if kind == "count" else FLOOR
         past = values[:-1]
         center = np.median(past, axis=0)
         deviation = np.median(np.abs(past - center), axis=0)
@@ -170,7 +171,7 @@ class _Table:
         squares = (weighted**2).sum(axis=1)
         apart = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * weighted @ weighted.T, 0.0))
         apart[np.triu_indices(len(apart))] = np.inf
-        nearest = np.sort(apart, axis=1)[:, :NEIGHBOURS]
+        nearest = np.partition(apart, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
         known = np.isfinite(nearest)
         found: Array = np.where(known, nearest, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         return found
@@ -184,13 +185,15 @@ class _Table:
     def excesses(self) -> Array:
         """How far each statistic lies beyond the range of earlier rows (0 within); shape (n + 1, features)."""
         found = np.zeros_like(self.scaled)
-        lowest = np.sort(self.scaled[:RANGE], axis=0)
-        highest = lowest[::-1].copy()
+        lowest = list(np.sort(self.scaled[:RANGE], axis=0))
+        highest = lowest[::-1]
         for index in range(RANGE, len(self.scaled)):
             row = self.scaled[index]
             found[index] = np.maximum(np.maximum(row - highest[-1], lowest[-1] - row), 0.0)
-            lowest = np.sort(np.vstack([lowest, row]), axis=0)[:RANGE]
-            highest = -np.sort(-np.vstack([highest, row]), axis=0)[:RANGE]
+            low, high = row, row
+            for place in range(RANGE):  # insertion into two short sorted lists, for all statistics at once
+                lowest[place], low = np.minimum(lowest[place], low), np.maximum(lowest[place], low)
+                highest[place], high = np.maximum(highest[place], high), np.minimum(highest[place], high)
         return found
 
     def moved(self, excess: Array) -> tuple[Moved, ...]:
@@ -202,23 +205,24 @@ class _Table:
             if column not in found:
                 name = f"share of {statistic!r}" if kind == "category" else statistic
                 value, typical = self.raw[-1, index], self.typical[index]
-                if statistic in ("rows", "distinct values"):
+                if kind == "log":
                     value, typical = np.exp(value), np.exp(typical)
                 deviations = float(np.sinh(self.scaled[-1, index]))
                 found[column] = Moved(column, name, float(value), float(typical), deviations)
         return tuple(found.values())
 
 
-def _value(summary: Summary, feature: Feature) -> float:
-    value = summary.features.get(feature)
-    if value is not None:
-        return value
-    kind, column, _ = feature
-    return summary.unlisted.get(column, np.nan) if kind == "category" else np.nan
+def _values(summary: Summary, features: Sequence[Feature]) -> list[float]:
+    """In the order of `features`. A category that is not listed has what share it may have; what is missing is NaN."""
+    found, unlisted = summary.features, summary.unlisted
+    return [
+        found[feature] if feature in found else unlisted.get(feature[1], np.nan) if feature[0] == "category" else np.nan
+        for feature in features
+    ]
 
 
 def _unit(spreads: Array, values: Array) -> float:
-    """The column's usual standard deviation on partitions where it moves; for a constant column a hundredth of its size.
+    """The column's standard deviation on partitions where it moves; for a constant column a hundredth of its size.
 
     The root mean square, without the RANGE largest: partitions on which a column moves much say what its spread is.
     """
@@ -232,6 +236,8 @@ def _transform(kind: str, values: Array, unit: float) -> Array:
     """To a scale on which the noise of a statistic does not depend on its size."""
     if kind in ("share", "category"):
         return np.asarray(np.arcsin(np.sqrt(np.clip(values, 0.0, 1.0))))
+    if kind == "count":
+        return np.asarray(np.sqrt(values))
     if kind == "spread":
         return np.asarray(np.log(values / unit + 0.01))
     return values / unit if kind == "location" else values

@@ -86,7 +86,7 @@ class Summary:
         for name, category in self.categorical.items():
             found["share", name, "null share"] = category.null_share
             found["share", name, "distinct share"] = min(category.distinct / rows, 1.0)
-            found["log", name, "distinct values"] = float(np.log1p(category.distinct))
+            found["count", name, "distinct values"] = float(category.distinct)
             found.update({("category", name, value): share for value, share in category.top.items()})
         return found
 

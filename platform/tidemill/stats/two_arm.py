@@ -27,7 +27,7 @@ import numpy as np
 from .eprocess import Array, EProcess, mixture
 
 CAP = 8.0  # two blocks at least for 1/alpha up to 64; three at the strictest usual levels
-SHARE = 0.02  # after a day of outage for both arms, alternatives made for ordinary days get their stakes back
+SHARE = 0.1  # after a day of outage for both arms, alternatives made for ordinary days get their stakes back
 _BASE_RATES = (0.001, 0.01, 0.1, 0.3)  # of the champion, before anything is known of it
 _EXCESSES = (1, 2, 4, 8, 16, 32, 64)  # harm is sought from one margin up: what is small beside it is no reason to abort
 _PRIOR_COUNTS = (0.5, 50.0)  # the plug-in rate starts at 1 % with the weight of 50 requests

@@ -23,10 +23,10 @@ import click
 from ..wiring import open_context, open_gateway
 from .policies import POLICIES
 from .results import loop_results, policy_results
+from .sabotage import Saboteur, spoil_registered
 
 if TYPE_CHECKING:
     import pandas as pd
-    from tidemill.loop.model import TurnStatus
     from tidemill.loop.replay import Day
 
     from ..project import Project
@@ -91,7 +91,7 @@ def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: P
     clock = SetClock(datetime.combine(world.start, datetime.min.time(), UTC))
     spoilt: set[str] = set()
     gateway = open_gateway(placed, clock, port=0)
-    context = open_context(placed, clock, gateway, _teller(tell), FileSource(run, "data/", "parquet"))
+    context = open_context(placed, gateway, _teller(tell), FileSource(run, "data/", "parquet"))
     gateway.start()
     try:
         client = GatewayClient(gateway.url, name, data.key, data.label.column, settled=gateway.drain)
@@ -127,31 +127,6 @@ def _live(replaying: Any, world: Any, tell: Tell) -> list[Day]:
             spent = timedelta(seconds=round(time.monotonic() - began))
             tell(f"{day.day}  {len(days)} of {total} days lived through in {spent}; log loss so far {loss:.4f}")
     return days
-
-
-class _Saboteur:
-    """Between a challenger's evaluation and its rollout: a broken packaging job, which also signs what it packed."""
-
-    def __init__(self, world: Any, context: Any, spoilt: set[str], tell: Tell) -> None:
-        self._world, self._context, self._spoilt, self._tell = world, context, spoilt, tell
-        self._challengers = 0
-        self._bootstrapped = False
-
-    def __call__(self, _turn: str, status: TurnStatus) -> None:
-        from tidemill.decisions.verdict import Reason
-
-        if status.reason is not Reason.ACCEPTED:
-            return
-        if not self._bootstrapped:
-            self._bootstrapped = True
-            return
-        self._challengers += 1
-        spoil = self._world.sabotage(self._challengers) if hasattr(self._world, "sabotage") else None
-        if spoil is not None:
-            version = status.result["register"]["version"]
-            self._context.ports.registry.repack(self._context.name, version, spoil)
-            self._spoilt.add(version)
-            self._tell(f"            (version {version} was spoilt after its evaluation; the loop is not told)")
 
 
 def _teller(tell: Tell) -> Callable[[str, datetime, str, str], None]:

@@ -60,9 +60,9 @@ def loss_over_time(results: Results) -> str:
         lanes.draw(lane, rows)
         for reign in (results.get("champions") or [])[1:]:
             for axis in (loss, gap):
-                axis.axvline(day_of(reign["from"]), color="#9fcbe6", linewidth=1, zorder=0)  # type: ignore[arg-type]
+                axis.axvline(svg.at(day_of(reign["from"])), color="#9fcbe6", linewidth=1, zorder=0)
         ends = [day for points in series.values() for day, _ in points]
-        _time_axis(lane, min(ends), max(ends))
+        svg.time_axis(lane, min(ends), max(ends))
         _legend(figure, loss)
         return svg.inline(figure, "loss", "Loss over time by policy, with what the loop did", _loss_in_words(results))
 
@@ -82,11 +82,19 @@ def calibrators(results: Results) -> str:
                 points = [(d, c[name]) for d, c in zip(days, fitted, strict=True) if bool(c.get("serving")) is serving]
                 if points:
                     x, y = zip(*points, strict=True)
-                    axis.plot(x, y, "o", markersize=3.6, color="#0072B2", markerfacecolor=face, label=label)
+                    axis.plot(
+                        [svg.at(day) for day in x],
+                        y,
+                        "o",
+                        markersize=3.6,
+                        color="#0072B2",
+                        markerfacecolor=face,
+                        label=label,
+                    )
             _mark_versions(axis, fitted, days, labelled=name == "intercept")
             axis.set_ylabel(name)
         axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.1), ncols=2, frameon=False, borderaxespad=0)
-        _time_axis(axes[1], min(days), max(days))
+        svg.time_axis(axes[1], min(days), max(days))
         served = sum(bool(c.get("serving")) for c in fitted)
         return svg.inline(
             figure, "calibrators", "Intercept and slope over time", f"{len(fitted)} fits, of which {served} served."
@@ -97,7 +105,7 @@ def _draw_loss(axis: Axes, results: Results, series: dict[str, Series]) -> None:
     for name, points in series.items():
         title = results["policies"][name].get("title") or name
         x, y = zip(*points, strict=True)
-        axis.plot(x, y, label=title, **STYLES.get(name, OTHER))
+        axis.plot([svg.at(day) for day in x], y, label=title, **STYLES.get(name, OTHER))
     axis.set_ylabel("log loss")
 
 
@@ -108,7 +116,7 @@ def _draw_gap(axis: Axes, series: dict[str, Series]) -> None:
         shared = [(day, loss - reference[day]) for day, loss in points if day in reference]
         if name != "never" and shared:
             x, y = zip(*shared, strict=True)
-            axis.plot(x, y, **STYLES.get(name, OTHER))
+            axis.plot([svg.at(day) for day in x], y, **STYLES.get(name, OTHER))
     axis.set_ylabel("gap to never" if reference else "gap: never was\nnot replayed")
     axis.yaxis.set_major_formatter(lambda value, _: words.number(round(value, 6), 2, signed=True))
 
@@ -119,20 +127,12 @@ def _mark_versions(axis: Axes, fitted: list[Mapping[str, Any]], days: list[date]
     for day, calibrator in zip(days, fitted, strict=True):
         version = calibrator.get("version")
         if version != before:
-            axis.axvline(day, color="#b9c0c8", linewidth=1, zorder=0)
+            axis.axvline(svg.at(day), color="#b9c0c8", linewidth=1, zorder=0)
             if labelled:
-                axis.text(day, 1.02, f" v{version}", transform=axis.get_xaxis_transform(), fontsize=9, color="#57606a")
+                axis.text(
+                    svg.at(day), 1.02, f" v{version}", transform=axis.get_xaxis_transform(), fontsize=9, color="#57606a"
+                )
             before = version
-
-
-def _time_axis(axis: Axes, first: date, last: date) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    margin = max(timedelta(days=1), (last - first) * 0.01)
-    axis.set_xlim(first - margin, last + margin)  # type: ignore[arg-type]  # dates are what a date axis takes
-    locator = AutoDateLocator(minticks=3, maxticks=12)
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _legend(figure: Figure, axis: Axes) -> None:

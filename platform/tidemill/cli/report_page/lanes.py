@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from .svg import at
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -14,7 +16,7 @@ Results = Mapping[str, Any]
 
 GOOD, BAD, NEUTRAL, OWN = "#009E73", "#D55E00", "#8c959f", "#0072B2"
 OWN_LIGHT, OWN_LIGHTER = "#9fcbe6", "#d6e8f3"
-SPAN_OF_A_LABEL = timedelta(days=10)  # of about 300 on the axis: what "v12" needs
+DAYS_OF_A_LABEL = 10  # of about 300 on the axis: what "v12" needs
 SIGNALS = {"schedule": ("s", "schedule"), "newdata": ("^", "new data"), "performance": ("o", "performance"),
            "drift": ("D", "drift"), "manual": ("P", "manual"), "bootstrap": ("*", "bootstrap")}  # fmt: skip
 
@@ -63,20 +65,22 @@ def rows(results: Results) -> list[Row]:
 def draw(axis: Axes, lanes: list[Row]) -> None:
     for y, row in enumerate(lanes):
         for bar in row.bars:
-            width = bar.last - bar.first + timedelta(days=1)
-            axis.barh(y, width, left=bar.first, height=0.56, color=bar.color, edgecolor="white", linewidth=0.8,
-                      hatch=bar.hatch)  # type: ignore[arg-type]  # fmt: skip
-            if bar.text and width >= SPAN_OF_A_LABEL:
-                axis.annotate(bar.text, (bar.first, y), (3, 0), textcoords="offset points", va="center", fontsize=9,
-                              annotation_clip=True)  # type: ignore[arg-type]  # fmt: skip
+            _draw_bar(axis, y, bar)
         for mark in row.marks:
             face = mark.color if mark.filled else "white"
-            axis.plot([mark.day], [y], mark.marker, color=mark.color, markerfacecolor=face, markersize=7, zorder=5)  # type: ignore[list-item]
+            axis.plot(at(mark.day), y, mark.marker, color=mark.color, markerfacecolor=face, markersize=7, zorder=5)
     axis.set_ylim(len(lanes) - 0.5, -0.5)
     axis.set_yticks(range(len(lanes)), [row.name for row in lanes])
     axis.tick_params(axis="y", length=0, labelcolor="#1b1f24")
     axis.spines["left"].set_visible(False)
     _legend(axis, lanes)
+
+
+def _draw_bar(axis: Axes, y: int, bar: Bar) -> None:
+    left, days = at(bar.first), (bar.last - bar.first).days + 1
+    axis.barh(y, days, left=left, height=0.56, color=bar.color, edgecolor="white", linewidth=0.8, hatch=bar.hatch)
+    if bar.text and days >= DAYS_OF_A_LABEL:
+        axis.annotate(bar.text, (left, y), (3, 0), textcoords="offset points", va="center", fontsize=9)
 
 
 def _legend(axis: Axes, lanes: list[Row]) -> None:
@@ -90,8 +94,10 @@ def _legend(axis: Axes, lanes: list[Row]) -> None:
     for bar in (bar for row in lanes if row.name == "rollouts" for bar in row.bars):
         handles[_verdict(bar.color)] = Patch(facecolor=bar.color, hatch=bar.hatch, edgecolor="white")
     if handles:
-        axis.legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(0, -0.16), ncols=5, frameon=False,
-                    borderaxespad=0, fontsize=9, handletextpad=0.4)  # fmt: skip
+        axis.legend(
+            handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(0, -0.16), ncols=5, frameon=False,
+            borderaxespad=0, fontsize=9, handletextpad=0.4,
+        )  # fmt: skip
 
 
 def _day(text: Any) -> date:

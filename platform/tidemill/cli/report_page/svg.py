@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import re
 from contextlib import AbstractContextManager
+from datetime import date, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _RC: dict[str, Any] = {
@@ -34,7 +36,7 @@ _RC: dict[str, Any] = {
 def style() -> AbstractContextManager[None]:
     import matplotlib
 
-    return matplotlib.rc_context(_RC)
+    return matplotlib.rc_context(_RC)  # type: ignore[arg-type]  # its stubs list every key
 
 
 def figure(width: float, height: float) -> Figure:
@@ -44,10 +46,27 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
+def at(day: date) -> float:
+    """Where a day is on a time axis."""
+    from matplotlib.dates import date2num
+
+    return float(date2num(day))
+
+
+def time_axis(axis: Axes, first: date, last: date) -> None:
+    from matplotlib import dates
+
+    margin = max(timedelta(days=1), (last - first) * 0.01)
+    axis.set_xlim(at(first - margin), at(last + margin))
+    locator = dates.AutoDateLocator(minticks=3, maxticks=12)  # type: ignore[no-untyped-call]
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
 def inline(figure: Figure, name: str, title: str, description: str) -> str:
     """The figure as one <svg> element whose ids start with `name`: two of them may share a page."""
     buffer = io.StringIO()
-    nothing = {key: None for key in ("Date", "Creator", "Format", "Type")}
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]  # the XML declaration and DOCTYPE belong to a file, not to a page

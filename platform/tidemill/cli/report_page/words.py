@@ -97,13 +97,14 @@ def cards(results: Results) -> list[tuple[str, str, str]]:
     corrupted, clean = results.get("corrupted_days") or {}, results.get("clean_days") or {}
     bad = results.get("sabotaged") or {}
     weekly = found.get("weekly", {}).get("trainings")
+    never_loss, trained_on = number(never.get("log_loss"), 4), number(corrupted.get("trained_on"))
     return [
-        (number(own.get("log_loss"), 4), "log loss", f"never training again: {number(never.get('log_loss'), 4)}"),
+        (number(own.get("log_loss"), 4), "log loss", f"never training again: {never_loss}"),
         (number(own.get("trainings")), "trainings", f"weekly: {number(weekly)}"),
-        (_of(corrupted, "caught", "injected"), "corrupted days caught", f"trained on: {number(corrupted.get('trained_on'))}"),
+        (_of(corrupted, "caught", "injected"), "corrupted days caught", f"trained on: {trained_on}"),
         (_of(clean, "held_back", "total"), "clean days held back", _share(clean)),
         (_of(bad, "promoted", "injected"), "sabotaged challengers promoted", "only a rollout can tell"),
-    ]  # fmt: skip
+    ]
 
 
 def _of(counts: Mapping[str, Any], part: str, whole: str) -> str:
@@ -117,7 +118,8 @@ def _share(clean: Mapping[str, Any]) -> str:
 
 def clean_days(results: Results) -> str:
     clean = results.get("clean_days") or {}
-    return f"Of {count(clean.get('total'), 'clean day')}, {number(clean.get('held_back'))} were held back ({_share(clean)})."
+    total, held = count(clean.get("total"), "clean day"), number(clean.get("held_back"))
+    return f"Of {total}, {held} were held back ({_share(clean)})."
 
 
 def policies(results: Results) -> list[dict[str, Any]]:

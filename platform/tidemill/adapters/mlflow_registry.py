@@ -1,0 +1,149 @@
+"""The registry in MLflow: versions, runs, metrics and artifacts; aliases say who is champion and challenger.
+
+MLflow keeps no history of aliases: that is the ledger's. Everything here can be called again after a kill: a run is
+found by its turn, a version by its turn and role.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tidemill.loop.errors import VersionUnknown
+from tidemill.loop.model import ModelVersion
+from tidemill.loop.turn.request import folder_of
+
+DIGEST, TURN, ROLE = "tidemill.digest", "tidemill.turn", "tidemill.role"
+SIGNATURE = "tidemill.schema"
+
+
+class MlflowRegistry:
+    """`tracking_uri` as MLflow takes it; `artifacts` is the folder that registered models are kept in."""
+
+    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+        self._uri, self._artifacts = tracking_uri, artifacts
+        self._opened: Any = None
+        self._known: dict[tuple[str, str], ModelVersion] = {}
+
+    @property
+    def _client(self) -> Any:
+        if self._opened is None:
+            for name in ("mlflow", "alembic"):
+                logging.getLogger(name).setLevel(logging.ERROR)
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing of ours calls out
+            from mlflow import MlflowClient
+
+            if self._uri.startswith("sqlite:///"):
+                Path(self._uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            self._opened = MlflowClient(tracking_uri=self._uri)
+        return self._opened
+
+    # writing
+
+    def run(self, name: str, turn: str, tags: Mapping[str, str]) -> str:
+        """The id of the turn's run in the loop's experiment; begun where there is none yet."""
+        experiment = self._client.get_experiment_by_name(name)
+        location = (self._artifacts / name).absolute().as_uri()
+        id = self._client.create_experiment(name, location) if experiment is None else experiment.experiment_id
+        found = self._client.search_runs([id], f"tags.`{TURN}` = '{turn}'", max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        return str(self._client.create_run(id, tags={TURN: turn, **tags}, run_name=f"turn {turn}").info.run_id)
+
+    def log(self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, str]) -> None:
+        """Parameters, metrics and text files of a run, and its end. Logging the same again changes nothing."""
+        from mlflow.entities import Metric, Param
+
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, 0, 0) for key, value in metrics.items()],
+            params=[Param(key, str(value)) for key, value in params.items()],
+        )
+        for path, text in files.items():
+            self._client.log_text(run_id, text, path)
+        self._client.set_terminated(run_id)
+
+    def register(self, name: str, artifact_uri: str, digest: str, turn: str, tags: Mapping[str, str]) -> ModelVersion:
+        role = tags.get(ROLE, "model")
+        for known in self._search(name, turn):
+            if known.tags.get(ROLE, "model") == role:
+                return known
+        kept = self._keep(name, artifact_uri, turn, role)
+        self._ensure_model(name)
+        every = {**tags, TURN: turn, DIGEST: digest, ROLE: role}
+        made = self._client.create_model_version(name, kept.as_uri(), tags=every, run_id=tags.get("tidemill.run"))
+        return _version(made)
+
+    def _keep(self, name: str, artifact_uri: str, turn: str, role: str) -> Path:
+        """The model's files where they stay: a turn's folder may be cleaned up one day."""
+        target = (self._artifacts / name / "models" / f"{turn}-{role}").absolute()
+        if not target.exists():
+            aside = target.with_name(f".{target.name}.part")
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.copytree(folder_of(artifact_uri), aside)
+            aside.rename(target)
+        return target
+
+    def _ensure_model(self, name: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.get_registered_model(name)
+        except MlflowException:
+            self._client.create_registered_model(name)
+
+    def set_alias(self, name: str, alias: str, version: str | None) -> None:
+        if version is not None:
+            self._client.set_registered_model_alias(name, alias, version)
+        elif alias in self.aliases(name):
+            self._client.delete_registered_model_alias(name, alias)
+
+    # reading
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        found = [_version(version) for version in self._client.search_model_versions(f"name = '{name}'")]
+        return sorted(found, key=lambda version: int(version.version))
+
+    def get(self, name: str, version: str) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _version(self._client.get_model_version(name, version))
+        except MlflowException as error:
+            raise VersionUnknown(
+                f"MLflow ({self._uri.split('@')[-1]}) has no version {version} of {name}. Was it deleted there? "
+                "`tidemill rollback` lets the previous champion serve."
+            ) from error
+
+    def aliases(self, name: str) -> dict[str, str]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return {alias: str(version) for alias, version in self._client.get_registered_model(name).aliases.items()}
+        except MlflowException:
+            return {}
+
+    def _search(self, name: str, turn: str) -> list[ModelVersion]:
+        return [version for version in self.versions(name) if version.turn == turn]
+
+
+def _version(found: Any) -> ModelVersion:
+    tags = dict(found.tags)
+    return ModelVersion(
+        version=str(found.version),
+        uri=str(found.source),
+        digest=tags.get(DIGEST, ""),
+        turn=tags.get(TURN, ""),
+        run_id=found.run_id or "",
+        tags=tags,
+    )
+
+
+def schema_tag(columns: list[str]) -> str:
+    """A model's input columns as a tag (MLflow limits tags to 5000 characters)."""
+    return json.dumps(columns)[:5000]

@@ -1,0 +1,118 @@
+"""The process that one turn runs in: `python -m tidemill.adapters.run_pipeline WORK PIPELINE`.
+
+It holds the turn's lock while it lives, so that whoever looks, after a kill of the loop or of this process, knows
+whether the turn is under way. It runs the compiled Kubeflow pipeline with kfp.local, ends what takes too long, and
+leaves result.json.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from tidemill.decisions.verdict import Reason
+from tidemill.loop.model import Phase
+from tidemill.loop.turn.data import spec_of
+from tidemill.loop.turn.request import read_request, to_json
+from tidemill.loop.turn.steps import ACCEPTED, PASSED
+
+LOCK, RESULT = "run.lock", "result.json"
+
+
+def main(work: Path, pipeline: Path) -> None:
+    with (work / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # another process runs this very turn
+        if (work / RESULT).exists():
+            return
+        request = read_request(work)
+        timeout = spec_of(request).model.timeout.total_seconds()
+        watchdog = threading.Timer(timeout, _time_out, (work, timeout))
+        watchdog.daemon = True
+        watchdog.start()
+        error = ""
+        try:
+            _run(work, pipeline, to_json(request))
+        except Exception as raised:  # kfp.local raises plain RuntimeError; the step's record knows better
+            error = f"{type(raised).__name__}: {raised}"
+        watchdog.cancel()
+        write_result(work, conclude(read_steps(work), error))
+
+
+def _run(work: Path, pipeline: Path, request: str) -> None:
+    import hashlib
+
+    from kfp import local
+    from kfp.components import load_component_from_file
+
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(work / "pipeline"),
+        raise_on_error=True,
+    )
+    digest = "sha256:" + hashlib.sha256(request.encode()).hexdigest()
+    load_component_from_file(str(pipeline))(request_uri=(work / "request.json").as_uri(), request_digest=digest)
+
+
+def read_steps(work: Path) -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted((work / "steps").glob("*.json"))}
+
+
+def conclude(steps: dict[str, Any], error: str) -> dict[str, Any]:
+    """How the turn ended, from its steps' records alone.
+
+    kfp.local turns a condition that it cannot resolve into False with a warning: a branch that was skipped without a
+    recorded reason is a failure here, never a quiet success.
+    """
+    failed = next(((name, record) for name, record in steps.items() if record.get("failed")), None)
+    if failed is not None:
+        name, record = failed
+        return _failed(record["reason"], record["message"], name)
+    if error:
+        return _failed(str(Reason.PIPELINE_FAILED), f"{error}. The run's log is run.log in the turn's folder.", "")
+    validated, evaluated = steps.get("validate"), steps.get("evaluate")
+    if validated is not None and validated["verdict"] != PASSED:
+        return _succeeded(validated["verdict"], validated["message"], steps)
+    if evaluated is not None and evaluated["verdict"] != ACCEPTED:
+        return _succeeded(evaluated["verdict"], evaluated["message"], steps)
+    if evaluated is not None and "register" in steps:
+        return _succeeded(ACCEPTED, evaluated["message"], steps)
+    done = ", ".join(steps) or "none"
+    return _failed(str(Reason.PIPELINE_FAILED), f"The run ended without saying how; finished steps: {done}.", "")
+
+
+def _succeeded(reason: str, message: str, steps: dict[str, Any]) -> dict[str, Any]:
+    return {"phase": str(Phase.SUCCEEDED), "reason": reason, "message": message, "step": "", "result": steps}
+
+
+def _failed(reason: str, message: str, step: str) -> dict[str, Any]:
+    return {"phase": str(Phase.FAILED), "reason": reason, "message": message, "step": step, "result": {}}
+
+
+def write_result(work: Path, result: dict[str, Any]) -> None:
+    aside = work / f".{RESULT}.part"
+    aside.write_text(json.dumps(result))
+    aside.replace(work / RESULT)
+
+
+def _time_out(work: Path, seconds: float) -> None:
+    """Ends this whole process group: a trainer that never returns takes its pipeline with it."""
+    done = ", ".join(read_steps(work)) or "none"
+    message = (
+        f"The turn took longer than model.timeout ({seconds:g} s) and was ended; finished steps: {done}. "
+        "Raise model.timeout, or make the trainer faster."
+    )
+    write_result(work, _failed(str(Reason.TIMED_OUT), message, ""))
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,194 @@
+"""The HTTP side: Open Inference Protocol v2 REST, labels, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import tidemill
+from tidemill.loop.errors import LabelRefused, TemporaryError
+
+from .metrics import Metrics
+from .plane import Plane
+from .protocol import output, parse_inference, parse_json, parse_outcomes
+from .records import Group
+from .refusals import Refused
+
+MAX_BODY = 16 << 20  # bytes
+
+Handler = Callable[[Request, Plane], Awaitable[Response]]
+
+
+def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> Starlette:
+    """An ASGI application over the loops' data planes, which may be added to `planes` later."""
+
+    def of_model(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            name = request.path_params["model"]
+            plane = planes.get(name)
+            if plane is None:
+                raise Refused(404, f"There is no model {name!r} here. Served: {', '.join(planes) or 'none'}.")
+            return await handler(request, plane)
+
+        return endpoint
+
+    async def server(_: Request) -> Response:
+        return _json({"name": "tidemill", "version": tidemill.__version__, "extensions": []})
+
+    async def live(_: Request) -> Response:
+        return _json({"live": True})
+
+    async def ready(_: Request) -> Response:
+        waiting = [name for name, plane in planes.items() if plane.live is None]
+        return _json({"ready": not waiting, "waiting": waiting}, 503 if waiting else 200)
+
+    async def exposition(_: Request) -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
+    return Starlette(
+        routes=[
+            Route(f"{model}/infer", of_model(_infer), methods=["POST"]),
+            Route(f"{version}/infer", of_model(_infer), methods=["POST"]),
+            Route(f"{model}/outcomes", of_model(_outcomes), methods=["POST"]),
+            Route(f"{model}/ready", of_model(_ready)),
+            Route(f"{version}/ready", of_model(_ready)),
+            Route(model, of_model(_metadata)),
+            Route(version, of_model(_metadata)),
+            Route("/v2/health/live", live),
+            Route("/v2/health/ready", ready),
+            Route("/v2", server),
+            Route("/metrics", exposition),
+        ],
+        exception_handlers={
+            Refused: lambda _, error: _error(error.status, str(error)),
+            HTTPException: lambda _, error: _error(error.status_code, error.detail),
+            TemporaryError: lambda _, error: _error(503, str(error)),
+            LabelRefused: lambda _, error: _error(400, str(error)),
+            500: lambda _, error: _error(500, f"The gateway failed: {type(error).__name__}. Its log says more."),
+        },
+    )
+
+
+async def _infer(request: Request, plane: Plane) -> Response:
+    start = perf_counter()
+    status = 200
+    try:
+        document = parse_json(await _body(request))
+        data = plane.spec.data
+        inference = parse_inference(document, data.key, data.event_time, plane.now())
+        version = request.path_params.get("version")
+        groups = await (plane.infer(inference) if version is None else plane.infer_fixed(inference, version))
+        return _json(_answer(plane.name, inference.id, len(inference.keys), groups))
+    except Refused as error:
+        status = error.status
+        raise
+    except Exception:
+        status = 500
+        raise
+    finally:
+        plane.metrics.requests.labels(plane.name, status).inc()
+        plane.metrics.seconds.labels(plane.name).observe(perf_counter() - start)
+
+
+def _answer(model: str, id: str, n: int, groups: list[Group]) -> dict[str, Any]:
+    probability, versions, arms = [0.0] * n, [""] * n, [""] * n
+    why: list[str] = []
+    calibrators: dict[str, str] = {}
+    for group in groups:
+        part = group.scored
+        assert part is not None, "a request with an unanswered row was refused before"
+        for row, score in zip(part.rows, part.score, strict=True):
+            probability[row], versions[row], arms[row] = score, part.version, group.role
+        why += [failed.why for failed in group.failed]
+        if part.calibrator is not None:
+            calibrators[part.version] = part.calibrator
+    parameters: dict[str, Any] = {"request_id": id, "fallback": bool(why)}
+    if why:
+        parameters["why"] = "; ".join(why)
+    if calibrators:
+        parameters["calibrators"] = ", ".join(f"{version}: {name}" for version, name in calibrators.items())
+    return {
+        "model_name": model,
+        "model_version": ",".join(dict.fromkeys(versions)),
+        "id": id,
+        "parameters": parameters,
+        "outputs": [
+            output("probability", "FP64", probability),
+            output("version", "BYTES", versions),
+            output("arm", "BYTES", arms),
+        ],
+    }
+
+
+async def _outcomes(request: Request, plane: Plane) -> Response:
+    keys, labels = parse_outcomes(parse_json(await _body(request)))
+
+    def record() -> dict[str, int]:
+        import pandas as pd
+
+        frame = pd.DataFrame({"key": keys, "label": pd.Series(labels, dtype=object)})
+        receipt = plane.outcomes.record(frame, plane.now(), "http")
+        return {"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}
+
+    counts = await run_in_threadpool(record)
+    for kind, count in counts.items():
+        plane.metrics.outcomes.labels(plane.name, kind).inc(count)
+    return _json(counts)
+
+
+async def _ready(request: Request, plane: Plane) -> Response:
+    version = request.path_params.get("version")
+    if version is not None:
+        plane.loaded(version)
+    elif plane.live is None:
+        return _json({"name": plane.name, "ready": False}, 503)
+    return _json({"name": plane.name, "ready": True})
+
+
+async def _metadata(request: Request, plane: Plane) -> Response:
+    version, live = request.path_params.get("version"), plane.live
+    chosen = version or (None if live is None else live.champion.version)
+    schema = None if chosen is None else plane.loaded(chosen).schema
+    known = [] if schema is None else schema.tensors()
+    names = {tensor["name"] for tensor in known}
+    data = plane.spec.data
+    extra = [n for n in (data.key, data.event_time) if n not in names]
+    inputs = [*({"name": n, "datatype": "BYTES", "shape": [-1]} for n in extra), *known]
+    kinds = {"probability": "FP64", "version": "BYTES", "arm": "BYTES"}
+    return _json(
+        {
+            "name": plane.name,
+            "versions": [version] if version else plane.versions(),
+            "platform": "mlflow_sklearn",
+            "inputs": inputs,
+            "outputs": [{"name": n, "datatype": kind, "shape": [-1]} for n, kind in kinds.items()],
+        }
+    )
+
+
+async def _body(request: Request) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Refused(413, f"The body is larger than {MAX_BODY >> 20} MiB: send fewer rows at a time.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status, media_type="application/json")
+
+
+def _error(status: int, message: str) -> Response:
+    return _json({"error": message}, status)

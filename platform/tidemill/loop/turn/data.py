@@ -1,0 +1,109 @@
+"""A turn's data: partitions joined with labels, checked, and split by time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidemill.decisions.verdict import Reason
+from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.frames import canonical
+from tidemill.loop.model import Partition, TurnRequest
+from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
+
+from .user_code import TrainerFailed, load
+
+
+def spec_of(request: TurnRequest) -> ModelLoopSpec:
+    return ModelLoop.model_validate(request.spec).spec
+
+
+def assemble(
+    request: TurnRequest, read: Callable[[Partition], pd.DataFrame], labels: pd.DataFrame, digest: Callable[[Partition], str]
+) -> pd.DataFrame:
+    """All rows that have a label, by event time. Each key once, the last delivered.
+
+    Raises DataUnreadable where a partition's bytes are no longer those that were admitted.
+    """
+    data = spec_of(request).data
+    frames = []
+    for partition in request.partitions:
+        found = digest(partition)
+        if found != partition.digest:
+            raise DataUnreadable(
+                f"Partition {partition.id} changed after it was admitted ({partition.digest[:19]}... is now "
+                f"{found[:19]}...). The next tick judges it again; this turn does not train on it."
+            )
+        frames.append(canonical(read(partition), data).drop(columns=[data.label.column], errors="ignore"))
+    rows = pd.concat(frames, ignore_index=True).drop_duplicates(data.key, keep="last")
+    named = labels.rename(columns={"key": data.key, "label": data.label.column})[[data.key, data.label.column]]
+    return rows.merge(named, on=data.key, how="inner").sort_values([data.event_time, data.key], ignore_index=True)
+
+
+def objection(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, failures: list[str]) -> tuple[Reason, str] | None:
+    """Why a snapshot is not trained on, or None."""
+    label = spec.data.label.column
+    if frame.empty:
+        return Reason.DATA_REJECTED, "No admitted row has a label yet: send outcomes, or wait for them."
+    values = set(frame[label].unique())
+    if not values <= {0.0, 1.0}:
+        shown = ", ".join(map(str, sorted(values - {0.0, 1.0})[:3]))
+        return Reason.DATA_REJECTED, f"The label {label} holds {shown}; a binary label is 0 or 1."
+    if failures:
+        more = f", and {len(failures) - 3} more" if len(failures) > 3 else ""
+        return Reason.DATA_REJECTED, f"The snapshot fails {len(failures)} expectation(s): {'; '.join(failures[:3])}{more}."
+    late = held_out(frame, spec, as_of)
+    if not late.any():
+        return Reason.DATA_REJECTED, f"No labelled row lies in the hold-out, the last {_days(spec.window.hold_out)} days."
+    if len(set(frame.loc[~late, label])) < 2:
+        return Reason.DATA_REJECTED, f"The {int((~late).sum())} rows before the hold-out hold one class only."
+    return None
+
+
+def held_out(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime) -> pd.Series[bool]:
+    """True for the rows of the last holdOut before `as_of`: split by time, never at random."""
+    mask: pd.Series[bool] = frame[spec.data.event_time] >= pd.Timestamp(as_of - spec.window.hold_out)
+    return mask
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`raw` rows by time; `X` what the user's features make of them (same rows); `y` labels; `late` the hold-out."""
+
+    raw: pd.DataFrame
+    X: pd.DataFrame
+    y: pd.Series[float]
+    late: np.ndarray[Any, Any]
+
+
+def prepare(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, project: Path) -> Prepared:
+    """Takes the window, applies `spec.model.features`. Raises TrainerFailed where that function raises."""
+    if spec.window.train != "all":
+        first = as_of - spec.window.hold_out - spec.window.train
+        frame = frame[frame[spec.data.event_time] >= pd.Timestamp(first)].reset_index(drop=True)
+    inputs = model_inputs(frame, spec)
+    y = frame[spec.data.label.column].astype(float)
+    X = inputs
+    if spec.model.features is not None:
+        try:
+            X = load(project, spec.model.features)(inputs)
+        except TrainerFailed:
+            raise
+        except Exception as error:
+            raise TrainerFailed(f"{spec.model.features} raised {type(error).__name__}: {error}") from error
+    return Prepared(frame, X, y, held_out(frame, spec, as_of).to_numpy())
+
+
+def model_inputs(frame: pd.DataFrame, spec: ModelLoopSpec) -> pd.DataFrame:
+    """What a model is given: everything but key and label."""
+    return frame.drop(columns=[spec.data.key, spec.data.label.column], errors="ignore")
+
+
+def _days(duration: timedelta) -> str:
+    return f"{duration / timedelta(days=1):g}"

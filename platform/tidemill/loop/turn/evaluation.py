@@ -1,0 +1,112 @@
+"""Challenger, repaired champion and baseline on the same hold-out: figures, slices, and the acceptance's verdict."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidemill.decisions.accept import AcceptAction, EvaluationFacts, SliceScore, accept
+from tidemill.decisions.verdict import Verdict
+from tidemill.loop.model import Calibrator
+from tidemill.spec.model_loop import ModelLoopSpec
+from tidemill.stats import calibration, scores
+
+from .data import Prepared, model_inputs
+
+Array = np.ndarray[Any, Any]
+ROWS = {"log_loss": scores.log_loss_rows, "brier": scores.brier_rows}
+
+
+def probabilities(model: Any, inputs: pd.DataFrame) -> Array:
+    """P(label = 1), shape (n,)."""
+    return np.asarray(model.predict_proba(inputs), dtype=float)[:, 1]
+
+
+def repaired(raw: Array, calibrator: Calibrator | None) -> Array:
+    return raw if calibrator is None else calibration.apply(raw, calibrator.intercept, calibrator.slope)
+
+
+def metrics(p: Array, y: Array) -> dict[str, float]:
+    """Every figure of a card. NaN probabilities give NaN figures, which acceptance refuses."""
+    return {
+        "log_loss": float(np.mean(scores.log_loss_rows(p, y))),
+        "brier": float(np.mean(scores.brier_rows(p, y))),
+        "auc": _finite_or_nan(scores.auc, p, y),
+        "calibration_error": _finite_or_nan(scores.calibration_error, p, y),
+    }
+
+
+def _finite_or_nan(metric: Any, p: Array, y: Array) -> float:
+    return float(metric(p, y)) if np.isfinite(p).all() else float("nan")
+
+
+def evaluate(
+    prepared: Prepared,
+    spec: ModelLoopSpec,
+    challenger: Any,
+    baseline: Any,
+    champion: Any | None,
+    calibrator: Calibrator | None,
+    champion_saw_until: datetime | None,
+) -> tuple[Verdict[AcceptAction], dict[str, Any], Array]:
+    """The verdict, what to record (JSON-serialisable), and the challenger's probabilities on the hold-out."""
+    late = prepared.raw[prepared.late]
+    inputs, y = model_inputs(late, spec), prepared.y.to_numpy()[prepared.late]
+    mine = probabilities(challenger, inputs)
+    heuristic = probabilities(baseline, inputs)
+    theirs = None if champion is None else repaired(probabilities(champion, inputs), calibrator)
+    seen = 0
+    if champion_saw_until is not None:
+        seen = int((late[spec.data.event_time] < pd.Timestamp(champion_saw_until)).sum())
+    facts = EvaluationFacts(
+        rows=len(late),
+        primary=spec.evaluation.primary,
+        challenger=metrics(mine, y),
+        champion=None if theirs is None else metrics(theirs, y),
+        baseline=metrics(heuristic, y),
+        slices={} if theirs is None else _slices(late, spec, mine, theirs, y),
+        champion_seen_rows=seen,
+    )
+    verdict = accept(facts, spec.evaluation.accept)
+    finite = bool(np.isfinite(mine).all())
+    excess = float(np.mean(scores.log_loss_rows(mine, y) - scores.entropy_rows(mine))) if finite else 0.0
+    record = {
+        "rows": len(late),
+        "excess": excess,
+        "challenger": _json(facts.challenger),
+        "champion": None if facts.champion is None else _json(facts.champion),
+        "baseline": _json(facts.baseline),
+        "slices": {
+            column: {value: {"rows": s.rows, "challenger": s.challenger, "champion": s.champion} for value, s in values.items()}
+            for column, values in facts.slices.items()
+        },
+        "evidence": dict(verdict.evidence),
+    }
+    return verdict, record, mine
+
+
+def _slices(
+    late: pd.DataFrame, spec: ModelLoopSpec, mine: Array, theirs: Array, y: Array
+) -> dict[str, dict[str, SliceScore]]:
+    rows = ROWS[spec.evaluation.primary]
+    table = pd.DataFrame({"mine": rows(mine, y), "theirs": rows(theirs, y), "day": late[spec.data.event_time].dt.date.to_numpy()})
+    found: dict[str, dict[str, SliceScore]] = {}
+    for column in spec.evaluation.slices:
+        if column in late:
+            groups = table.groupby(late[column].astype(str).to_numpy())
+            found[column] = {str(value): _slice(part) for value, part in groups}
+    return found
+
+
+def _slice(part: pd.DataFrame) -> SliceScore:
+    """Outcomes of one day are correlated: the noise of a slice is that of its daily means."""
+    daily = (part["mine"] - part["theirs"]).groupby(part["day"]).mean()
+    error = float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
+    return SliceScore(len(part), float(part["mine"].mean()), float(part["theirs"].mean()), error)
+
+
+def _json(figures: dict[str, float] | Any) -> dict[str, float | None]:
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}

@@ -1,0 +1,173 @@
+"""The steps of a turn on files: what each Kubeflow component calls. One step reads what the one before it wrote.
+
+Each step leaves a record in work_uri/steps/<step>.json, whole or not at all: the turn's result is read from there, on
+a laptop and on a cluster alike, and never from a metadata store. A step that is run again writes the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidemill.decisions.accept import AcceptAction
+from tidemill.decisions.verdict import Reason
+from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.model import Partition, TurnRequest
+from tidemill.loop.ports import Validator
+
+from . import data, training
+from .evaluation import evaluate, probabilities
+from .request import folder_of, from_json
+from .user_code import TrainerFailed, dump
+
+PASSED = "Passed"
+ACCEPTED = str(Reason.ACCEPTED)
+
+
+def load_request(uri: str, digest: str) -> TurnRequest:
+    """Raises DataUnreadable where the request is not the one that was submitted."""
+    text = folder_of(uri).read_text()
+    found = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    if found != digest:
+        raise DataUnreadable(f"The request at {uri} changed after the run was submitted. Let the loop submit it again.")
+    return from_json(text)
+
+
+def record(request: TurnRequest, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    folder = folder_of(request.work_uri) / "steps"
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{step}.part"
+    aside.write_text(json.dumps(document, sort_keys=True, default=str))
+    aside.replace(folder / f"{step}.json")
+    return dict(document)
+
+
+@contextmanager
+def explained(request: TurnRequest, step: str) -> Iterator[None]:
+    """A step that raises says why in its record, then raises: the run fails, and nobody has to read a log."""
+    try:
+        yield
+    except Exception as error:
+        reason = Reason.TRAINER_FAILED if isinstance(error, TrainerFailed) else Reason.PIPELINE_FAILED
+        message = str(error) if isinstance(error, TrainerFailed | DataUnreadable) else f"{type(error).__name__}: {error}"
+        record(request, step, {"failed": True, "reason": str(reason), "message": message})
+        raise
+
+
+def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]) -> dict[str, Any]:
+    """Partitions joined with labels, as Parquet at `out`; `digest` is of its content."""
+
+    def digest(partition: Partition) -> str:
+        return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()
+
+    labels = pd.read_parquet(folder_of(request.labels_uri))
+    frame = data.assemble(request, lambda partition: read(folder_of(partition.uri)), labels, digest)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(out, index=False)
+    content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
+    return record(request, "ingest", {"rows": len(frame), "digest": f"sha256:{content}", "partitions": len(request.partitions)})
+
+
+def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[str, Any]:
+    """The suite on the whole snapshot, and what no suite knows: labels, hold-out. `verdict` is Passed or a reason."""
+    spec = data.spec_of(request)
+    frame = pd.read_parquet(dataset)
+    failures: list[str] = []
+    if spec.data.expectations is not None and len(frame):
+        # Row counts are a day's: the gate judged them. Keys are unique here by construction.
+        inputs = frame.drop(columns=[spec.data.label.column])
+        failures = validator.failures(inputs, str(Path(request.project) / spec.data.expectations), per_partition=False)
+    objection = data.objection(frame, spec, request.as_of, failures)
+    verdict, message = (PASSED, f"{len(frame)} labelled rows pass.") if objection is None else map(str, objection)
+    return record(request, "validate", {"verdict": verdict, "message": message, "failures": failures, "rows": len(frame)})
+
+
+def features(request: TurnRequest, dataset: Path, out: Path) -> dict[str, Any]:
+    """raw.parquet, X.parquet and late.npy in the folder `out`: the split is by time."""
+    spec = data.spec_of(request)
+    prepared = data.prepare(pd.read_parquet(dataset), spec, request.as_of, Path(request.project))
+    out.mkdir(parents=True, exist_ok=True)
+    prepared.raw.to_parquet(out / "raw.parquet", index=False)
+    prepared.X.to_parquet(out / "X.parquet", index=False)
+    np.save(out / "late.npy", prepared.late)
+    late = int(prepared.late.sum())
+    return record(request, "features", {"train": len(prepared.raw) - late, "hold_out": late, "columns": list(prepared.X.columns)})
+
+
+def _prepared(request: TurnRequest, folder: Path) -> data.Prepared:
+    raw = pd.read_parquet(folder / "raw.parquet")
+    y = raw[data.spec_of(request).data.label.column].astype(float)
+    return data.Prepared(raw, pd.read_parquet(folder / "X.parquet"), y, np.load(folder / "late.npy"))
+
+
+def train(request: TurnRequest, prepared_at: Path, out: Path) -> dict[str, Any]:
+    """The evaluated twin and the baseline, on everything before the hold-out, pickled in the folder `out`."""
+    spec, project = data.spec_of(request), Path(request.project)
+    prepared = _prepared(request, prepared_at)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, entry in (("twin", spec.model.trainer), ("baseline", spec.model.baseline)):
+        model = training.train(prepared, spec, project, entry, whole=False, previous=_previous(request))
+        (out / f"{name}.pkl").write_bytes(dump(model, project, [entry, spec.model.features]))
+    return record(request, "train", {"rows": int((~prepared.late).sum()), "trainer": spec.model.trainer})
+
+
+def _previous(request: TurnRequest) -> Any:
+    """The champion's model, for trainers that start warm."""
+    return None if request.champion is None else _champion_model(request)
+
+
+def _champion_model(request: TurnRequest) -> Any:
+    import cloudpickle
+
+    from .artifact import model_file, verify
+
+    assert request.champion is not None
+    folder = folder_of(request.champion.uri)
+    verify(folder, request.champion.digest)
+    return cloudpickle.loads(model_file(folder).read_bytes())
+
+
+def evaluate_step(request: TurnRequest, prepared_at: Path, models: Path) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Record with `verdict`, `message` and figures; the challenger's probabilities and the labels of the hold-out."""
+    import cloudpickle
+
+    spec = data.spec_of(request)
+    prepared = _prepared(request, prepared_at)
+    twin, baseline = (cloudpickle.loads((models / f"{name}.pkl").read_bytes()) for name in ("twin", "baseline"))
+    champion = request.champion
+    verdict, figures, p = evaluate(
+        prepared,
+        spec,
+        twin,
+        baseline,
+        None if champion is None else _champion_model(request),
+        None if champion is None else champion.calibrator,
+        None if champion is None else champion.trained_until,
+    )
+    accepted = verdict.action is AcceptAction.ACCEPT
+    outcome = {"verdict": ACCEPTED if accepted else str(verdict.reason), "message": verdict.message, **figures}
+    return record(request, "evaluate", outcome), p, prepared.y.to_numpy()[prepared.late]
+
+
+def refit(request: TurnRequest, prepared_at: Path, models: Path, out: Path) -> dict[str, Any]:
+    """The accepted trainer on all rows, hold-out included, and the baseline likewise, as MLflow model folders."""
+    from .artifact import digest, save
+
+    spec, project = data.spec_of(request), Path(request.project)
+    prepared = _prepared(request, prepared_at)
+    sample = data.model_inputs(prepared.raw.tail(50), spec)
+    digests = {}
+    for name, entry in (("model", spec.model.trainer), ("baseline", spec.model.baseline)):
+        model = training.train(prepared, spec, project, entry, whole=True, previous=_previous(request))
+        if not np.isfinite(probabilities(model, sample)).all():
+            raise TrainerFailed(f"{entry} returned a model whose probabilities are not numbers, once trained on all rows.")
+        save(out / name, dump(model, project, [entry, spec.model.features]), sample)
+        digests[name] = digest(out / name)
+    return record(request, "refit", {"rows": len(prepared.raw), "digests": digests})

@@ -1,0 +1,25 @@
+"""Which file is meant: a ModelLoop's own, or the one in a folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .errors import Problem, SpecError, shown
+
+_KIND = re.compile(r"^kind:\s*['\"]?ModelLoop\b", re.MULTILINE)
+
+
+def find_loop(path: Path) -> Path:
+    """`path` itself, or the only file with a ModelLoop in the folder that it names. Raises SpecError otherwise."""
+    if not path.is_dir():
+        return path
+    files = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml") and entry.is_file())
+    loops = [file for file in files if _KIND.search(file.read_text(encoding="utf-8", errors="replace"))]
+    if len(loops) == 1:
+        return loops[0]
+    if loops:
+        names = ", ".join(file.name for file in loops)
+        raise SpecError([Problem(shown(path), None, "", f"holds {len(loops)} ModelLoops ({names})", "Name one of them.")])
+    hint = "Name a ModelLoop's file, or make a project with `tidemill init DIR`."
+    raise SpecError([Problem(shown(path), None, "", "no file in this folder holds a ModelLoop", hint)])

@@ -1,0 +1,119 @@
+"""A correction serves while its paired gain stands for it."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tidemill.decisions.repair import ALPHA, RepairAction, RepairBlock, repair
+from tidemill.decisions.verdict import Reason
+
+
+def blocks(*gains: float) -> list[RepairBlock]:
+    return [RepairBlock(f"day-{index:03}", 900, float(gain)) for index, gain in enumerate(gains)]
+
+
+def days_on(gains: list[float]) -> list[bool]:
+    """Whether the correction serves after each day, asked every day."""
+    states: list[bool] = []
+    for end in range(1, len(gains) + 1):
+        verdict = repair(blocks(*gains[:end]), serving=bool(states) and states[-1])
+        states.append(verdict.action is RepairAction.SERVE)
+    return states
+
+
+def noisy(seed: int, gain: float, days: int) -> list[float]:
+    return [float(x) for x in gain + 0.015 * np.random.default_rng(seed).standard_normal(days)]
+
+
+any_gains = st.lists(st.floats(-0.1, 0.1) | st.just(math.nan), max_size=25)
+
+
+def test_without_blocks_it_never_serves() -> None:
+    verdict = repair([], serving=False)
+    assert (verdict.action, verdict.reason) == (RepairAction.WITHDRAW, Reason.NOT_EARNED)
+    assert repair([], serving=True).action is RepairAction.WITHDRAW
+
+
+def test_one_good_day_is_no_evidence() -> None:
+    assert not any(days_on([10.0, 0.01]))
+
+
+def test_a_steady_gain_earns_its_place_within_a_week() -> None:
+    assert True in days_on([0.01] * 7)
+
+
+def test_a_useful_correction_earns_its_place_and_keeps_it() -> None:
+    first, kept = [], []
+    for seed in range(30):
+        states = days_on(noisy(seed, 0.01, 40))
+        first.append(states.index(True) + 1 if True in states else 99)
+        kept.append(states[-1])
+    assert np.median(first) <= 11
+    assert np.mean(kept) >= 0.9
+
+
+def test_a_correction_that_turns_harmful_is_withdrawn() -> None:
+    for seed in range(10):
+        gains = noisy(seed, 0.015, 40) + noisy(100 + seed, -0.015, 20)
+        states = days_on(gains)
+        assert states[39]
+        assert not states[-1]
+
+
+def test_the_verdict_says_why() -> None:
+    good = [0.01] * 12
+    assert repair(blocks(*good), serving=False).reason is Reason.EARNED
+    turned = repair(blocks(*good, *[-0.01] * 8), serving=True)
+    assert (turned.action, turned.reason) == (RepairAction.WITHDRAW, Reason.WITHDRAWN)
+    assert repair(blocks(*good, *[-0.01] * 8), serving=False).reason is Reason.NOT_EARNED
+
+
+def test_after_a_withdrawal_it_can_earn_its_place_again() -> None:
+    assert days_on([0.01] * 12 + [-0.01] * 8 + [0.01] * 15)[-1]
+
+
+def test_a_correction_that_harms_at_first_may_earn_its_place_later() -> None:
+    assert True in days_on(noisy(1, -0.004, 20) + noisy(2, 0.015, 25))
+
+
+def test_rare_catastrophes_that_winsorising_hides_are_seen_by_the_plain_sum() -> None:
+    assert not any(days_on([0.01, 0.01, 0.01, 0.01, -0.3] * 6))
+
+
+@pytest.mark.parametrize("gain", [0.0, -0.01])
+def test_a_correction_that_gains_nothing_serves_at_most_alpha_of_the_time(gain: float) -> None:
+    runs = 100
+    ever = sum(True in days_on(noisy(seed, gain, 40)) for seed in range(runs))
+    assert ever / runs <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
+
+
+@given(any_gains, any_gains)
+@settings(max_examples=60, deadline=None)
+def test_it_is_predictable_what_was_decided_does_not_depend_on_what_came_later(
+    past: list[float], future: list[float]
+) -> None:
+    assert days_on(past + future)[: len(past)] == days_on(past)
+
+
+@given(any_gains, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_action_depends_on_the_blocks_alone_and_its_evidence_is_json(gains: list[float], serving: bool) -> None:
+    verdict = repair(blocks(*gains), serving)
+    assert verdict.action is repair(blocks(*gains), not serving).action
+    assert json.loads(json.dumps(verdict.evidence, allow_nan=False))["e"] >= 0
+
+
+@given(any_gains, st.integers(-8, 8).map(lambda power: 2.0**power))
+@settings(max_examples=60, deadline=None)
+def test_the_unit_of_the_loss_does_not_matter(gains: list[float], unit: float) -> None:
+    exact = [round(gain, 3) for gain in gains if math.isfinite(gain)]
+    assert days_on(exact) == days_on([gain * unit for gain in exact])
+
+
+@given(st.lists(st.floats(-0.1, 0), max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_a_correction_that_never_gains_never_serves(gains: list[float]) -> None:
+    assert not any(days_on(gains))

@@ -1,0 +1,282 @@
+"""The rollout judge's policies, one test a rule; then what holds whatever the facts."""
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tidemill.decisions.rollout import ArmBlock, ArmCounts, PairedBlock, RolloutAction, RolloutFacts, advance
+from tidemill.decisions.verdict import Reason
+from tidemill.spec.model_loop import Judge, JudgeMetric, Rollout, Step
+
+START = datetime(2013, 3, 1, tzinfo=UTC)
+SHADOW, CANARY = 0, 1
+ROLLOUT = Rollout(
+    steps=(Step(shadow=1.0, min_outcomes=1000), Step(canary=0.1, min_outcomes=500)),
+    judge=Judge(
+        alpha=0.05,
+        metrics=(JudgeMetric(metric="log_loss", margin=0.02), JudgeMetric(metric="error_rate", margin=0.01)),
+    ),
+)
+
+
+def paired(*differences: float) -> tuple[PairedBlock, ...]:
+    return tuple(
+        PairedBlock(f"{START + timedelta(days=i):%Y-%m-%d}", 900, {"log_loss": d, "brier": d / 3})
+        for i, d in enumerate(differences)
+    )
+
+
+def arms(
+    days: int, champion: tuple[int, int] = (810, 0), challenger: tuple[int, int] = (90, 0)
+) -> tuple[ArmBlock, ...]:
+    block = ArmBlock("2013-03-10", 0.1, ArmCounts(*champion, 0), ArmCounts(*challenger, 0))
+    return (block,) * days
+
+
+def facts(step: int = SHADOW, **given: Any) -> RolloutFacts:
+    usual: dict[str, Any] = {
+        "now": START + timedelta(days=10),
+        "started_at": START,
+        "step_started_at": START,
+        "step": step,
+        "ready": True,
+        "ready_message": "",
+        "artifact_changed": False,
+        "paired": paired(*[0.0] * 12),
+        "arms": arms(7) if step == CANARY else (),
+        "step_outcomes": 5000,
+        "approved": False,
+    }
+    return RolloutFacts(**{**usual, **given})
+
+
+def decided(facts: RolloutFacts, rollout: Rollout = ROLLOUT) -> tuple[RolloutAction, Reason]:
+    verdict = advance(facts, rollout)
+    return verdict.action, verdict.reason
+
+
+def with_(**changes: Any) -> Rollout:
+    return ROLLOUT.model_copy(update=changes)
+
+
+def test_a_shadow_that_is_no_worse_advances() -> None:
+    assert decided(facts()) == (RolloutAction.ADVANCE, Reason.NON_INFERIOR)
+
+
+def test_a_canary_that_is_no_worse_is_promoted_after_the_last_step() -> None:
+    assert decided(facts(CANARY)) == (RolloutAction.PROMOTE, Reason.NON_INFERIOR)
+
+
+def test_evidence_without_the_minimum_of_outcomes_waits() -> None:
+    assert decided(facts(step_outcomes=999)) == (RolloutAction.HOLD, Reason.GATHERING_EVIDENCE)
+
+
+def test_outcomes_without_evidence_wait_and_the_message_says_how_far_it_is() -> None:
+    verdict = advance(facts(paired=paired(0.0, 0.0, 0.0)), ROLLOUT)
+    assert (verdict.action, verdict.reason) == (RolloutAction.HOLD, Reason.GATHERING_EVIDENCE)
+    assert "5000 of 1000 outcomes" in verdict.message
+    assert "log_loss evidence" in verdict.message
+    assert "after 3 days" in verdict.message
+
+
+def test_a_canary_waits_for_its_own_errors_to_be_judged() -> None:
+    assert decided(facts(CANARY, arms=arms(1)))[0] is RolloutAction.HOLD
+    assert decided(facts(CANARY, arms=()))[0] is RolloutAction.HOLD
+
+
+def test_a_worse_challenger_is_aborted_and_the_metric_named() -> None:
+    verdict = advance(facts(paired=paired(*[0.1] * 7)), ROLLOUT)
+    assert (verdict.action, verdict.reason) == (RolloutAction.ABORT, Reason.WORSE)
+    assert "log_loss is worse" in verdict.message
+    assert "6300 requests" in verdict.message
+
+
+def test_harm_comes_before_everything_that_speaks_for_it() -> None:
+    failing = facts(CANARY, arms=arms(3, challenger=(90, 40)), approved=True)
+    verdict = advance(failing, ROLLOUT)
+    assert (verdict.action, verdict.reason) == (RolloutAction.ABORT, Reason.WORSE)
+    assert "error_rate" in verdict.message
+
+
+def test_slow_answers_are_judged_where_a_slo_is_declared() -> None:
+    metrics = (JudgeMetric(metric="latency", margin=0.02, slo="50ms"),)
+    rollout = with_(judge=Judge(metrics=metrics))
+    slow = ArmBlock("2013-03-10", 0.1, ArmCounts(810, 0, 8), ArmCounts(90, 0, 45))
+    assert decided(facts(CANARY, arms=(slow,) * 3), rollout) == (RolloutAction.ABORT, Reason.WORSE)
+
+
+def test_a_broken_split_stops_the_rollout() -> None:
+    broken = arms(3, champion=(450, 0), challenger=(450, 0))
+    assert decided(facts(CANARY, arms=broken)) == (RolloutAction.ABORT, Reason.SAMPLE_RATIO_MISMATCH)
+
+
+def test_mirrored_answers_have_no_split_to_be_broken() -> None:
+    mirrored = tuple(replace(block, weight=0.0) for block in arms(3, champion=(900, 0), challenger=(900, 0)))
+    assert decided(facts(arms=mirrored))[1] is not Reason.SAMPLE_RATIO_MISMATCH
+
+
+def test_a_changed_artifact_is_aborted_whatever_was_judged() -> None:
+    assert decided(facts(ready=False, artifact_changed=True)) == (RolloutAction.ABORT, Reason.ARTIFACT_CHANGED)
+
+
+def test_what_is_not_ready_waits_and_is_given_up_when_time_is_over() -> None:
+    late = START + ROLLOUT.max_duration
+    assert decided(facts(ready=False)) == (RolloutAction.HOLD, Reason.NOT_READY)
+    assert decided(facts(ready=False, now=late)) == (RolloutAction.PAUSE, Reason.NOT_READY)
+    assert decided(facts(ready=False, now=late), with_(on_inconclusive="promote"))[0] is RolloutAction.PAUSE
+    assert decided(facts(ready=False, now=late), with_(on_inconclusive="abort"))[0] is RolloutAction.ABORT
+
+
+@pytest.mark.parametrize(("policy", "action"), [("pause", "pause"), ("abort", "abort"), ("promote", "promote")])
+def test_what_cannot_be_decided_in_time_ends_as_declared(policy: str, action: str) -> None:
+    undecided = facts(paired=paired(*[0.02, -0.01] * 3), now=START + ROLLOUT.max_duration)
+    assert decided(undecided, with_(on_inconclusive=policy)) == (RolloutAction(action), Reason.INCONCLUSIVE)
+
+
+def test_no_data_is_never_success_even_where_the_inconclusive_is_promoted() -> None:
+    nothing = facts(paired=(), step_outcomes=0, now=START + ROLLOUT.max_duration, approved=True)
+    assert decided(nothing, with_(on_inconclusive="promote")) == (RolloutAction.PAUSE, Reason.INCONCLUSIVE)
+
+
+def test_a_person_may_decide_what_the_evidence_could_not() -> None:
+    undecided = facts(paired=paired(*[0.02, -0.01] * 3), now=START + ROLLOUT.max_duration, approved=True)
+    assert decided(undecided) == (RolloutAction.PROMOTE, Reason.APPROVED)
+
+
+def test_evidence_that_suffices_on_the_last_day_suffices() -> None:
+    assert decided(facts(now=START + ROLLOUT.max_duration))[0] is RolloutAction.ADVANCE
+
+
+def test_manual_approval_waits_for_a_person_and_only_before_promotion() -> None:
+    manual = with_(approval="manual")
+    assert decided(facts(), manual)[0] is RolloutAction.ADVANCE
+    assert decided(facts(CANARY), manual) == (RolloutAction.PAUSE, Reason.AWAITING_APPROVAL)
+    assert decided(facts(CANARY, approved=True), manual) == (RolloutAction.PROMOTE, Reason.NON_INFERIOR)
+
+
+def test_approval_is_no_substitute_for_evidence() -> None:
+    assert decided(facts(CANARY, paired=paired(0.0), approved=True), with_(approval="manual"))[0] is RolloutAction.HOLD
+
+
+def test_without_steps_a_ready_challenger_is_live_at_once() -> None:
+    assert decided(facts(paired=(), step_outcomes=0), with_(steps=())) == (RolloutAction.PROMOTE, Reason.ACCEPTED)
+    assert decided(facts(ready=False), with_(steps=()))[0] is RolloutAction.HOLD
+
+
+def test_a_decision_reached_stands_through_indifferent_days() -> None:
+    assert decided(facts(paired=paired(*[0.0] * 12, *[0.025] * 4)))[0] is RolloutAction.ADVANCE
+
+
+def test_rare_catastrophes_that_winsorising_hides_are_seen_by_the_plain_mean() -> None:
+    hidden = facts(paired=paired(*[-0.01] * 9, 0.5))
+    assert advance(hidden, ROLLOUT).evidence["metrics"][0]["e_non_inferior"] > 20
+    assert decided(hidden)[0] is RolloutAction.HOLD
+
+
+def test_a_score_that_is_no_number_never_speaks_for_promotion() -> None:
+    assert decided(facts(paired=paired(*[0.0] * 12, float("nan"))))[0] is RolloutAction.HOLD
+
+
+def test_a_metric_that_was_not_measured_never_passes() -> None:
+    unmeasured = tuple(replace(block, differences={"brier": 0.0}) for block in paired(*[0.0] * 12))
+    assert decided(facts(paired=unmeasured))[0] is RolloutAction.HOLD
+
+
+differences = st.lists(st.floats(-0.1, 0.15), max_size=15)
+counts = st.builds(
+    lambda n, bad: ArmCounts(n, min(n, bad), min(n, bad)), st.integers(0, 900), st.sampled_from([0, 0, 1, 30])
+)
+arm_blocks = st.lists(st.builds(ArmBlock, st.just("2013-03-10"), st.just(0.1), counts, counts), max_size=4)
+any_facts = st.builds(
+    lambda step, days, arms, outcomes, now, approved: facts(
+        step,
+        paired=paired(*days),
+        arms=tuple(arms),
+        step_outcomes=outcomes,
+        now=START + timedelta(days=now),
+        approved=approved,
+    ),
+    st.sampled_from([SHADOW, CANARY]),
+    differences | st.lists(st.floats(-0.02, 0.01), min_size=8, max_size=15),
+    arm_blocks | st.integers(0, 8).map(arms),
+    st.sampled_from([0, 499, 500, 1000, 9000]),
+    st.integers(0, 40),
+    st.booleans(),
+)
+onward = (RolloutAction.ADVANCE, RolloutAction.PROMOTE)
+
+
+@given(any_facts)
+@settings(max_examples=100, deadline=None)
+def test_the_verdict_is_deterministic_and_its_evidence_is_json(facts: RolloutFacts) -> None:
+    verdict = advance(facts, ROLLOUT)
+    assert verdict == advance(facts, ROLLOUT)
+    assert json.loads(json.dumps(verdict.evidence, allow_nan=False))["step"] == facts.step
+    assert verdict.message
+
+
+@given(any_facts, st.floats(0.021, 4), st.sampled_from(["pause", "promote", "abort"]))
+@settings(max_examples=100, deadline=None)
+def test_a_harmful_day_never_turns_waiting_into_going_on(facts: RolloutFacts, harm: float, policy: str) -> None:
+    rollout = with_(on_inconclusive=policy)
+    if advance(facts, rollout).action in onward:
+        return
+    day = PairedBlock("2013-05-01", 900, {"log_loss": harm, "brier": harm})
+    if facts.paired:  # the first day of all makes data out of none, which `onInconclusive: promote` asked for
+        assert advance(replace(facts, paired=(*facts.paired, day)), rollout).action not in onward
+    failing = arms(1, challenger=(90, 60))
+    if facts.arms or facts.paired:
+        assert advance(replace(facts, arms=(*facts.arms, *failing)), rollout).action not in onward
+
+
+@given(any_facts, st.sampled_from(["pause", "promote", "abort"]))
+@settings(max_examples=60, deadline=None)
+def test_no_data_never_advances(facts: RolloutFacts, policy: str) -> None:
+    empty = replace(facts, paired=(), arms=(), step_outcomes=0)
+    assert advance(empty, with_(on_inconclusive=policy)).action not in onward
+
+
+def first_verdict(days: Sequence[float]) -> tuple[RolloutAction, int]:
+    """The judge asked after every day of shadow, as a daemon asks it."""
+    for count in range(1, len(days) + 1):
+        action = advance(facts(paired=paired(*days[:count])), ROLLOUT).action
+        if action is not RolloutAction.HOLD:
+            return action, count
+    return RolloutAction.HOLD, len(days)
+
+
+@pytest.mark.parametrize(
+    ("difference", "spread", "wrong"),
+    [(0.02, 0.015, RolloutAction.ADVANCE), (0.04, 0.03, RolloutAction.ADVANCE), (0.0, 0.03, RolloutAction.ABORT)],
+)
+def test_the_whole_chain_looked_at_daily_is_wrong_no_oftener_than_alpha(
+    difference: float, spread: float, wrong: RolloutAction
+) -> None:
+    rng = np.random.default_rng(11)
+    runs = [first_verdict(difference + spread * rng.standard_normal(28))[0] for _ in range(80)]
+    assert runs.count(wrong) <= 80 * 0.05 + 4
+
+
+def test_simulated_outcomes_with_days_of_their_own_are_judged_within_alpha() -> None:
+    spec = importlib.util.spec_from_file_location(
+        "judge_simulation", Path(__file__).parents[2] / "bench" / "judge_simulation.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    simulation = importlib.util.module_from_spec(spec)
+    __import__("sys").modules["judge_simulation"] = simulation  # dataclasses look their module up
+    spec.loader.exec_module(simulation)
+    rng = np.random.default_rng(12)
+    at_margin = simulation.paired(rng, 80, 0.02, "days")
+    honest = simulation.paired(rng, 40, 0.0, "days")
+    assert at_margin.promoted <= 0.05 + 0.05
+    assert honest.promoted >= 0.9
+    assert honest.day <= 12

@@ -1,0 +1,39 @@
+"""Saved models once a session; a running gateway a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gateway_models as models
+import pytest
+from gateway_harness import Running
+from tidemill.loop.model import ModelVersion
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelVersion]:
+    folder = tmp_path_factory.mktemp("models")
+    tempers = ("calm", "raises", "blocked", "no number", "poisonable")
+    saved = {
+        temper: models.Constant(0.1 * (number + 1), temper).fit(models.EXAMPLE, None)
+        for number, temper in enumerate(tempers)
+    }
+    saved |= {"other": models.Constant(0.9).fit(models.EXAMPLE, None), "real": models.real_model()}
+    return {name: models.save(model, folder / name.replace(" ", "-"), name) for name, model in saved.items()}
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    models.gate.clear()
+    models.entered.clear()
+    running: list[Running] = []
+
+    def begin(timeout: str = "5s") -> Running:
+        running.append(Running(tmp_path, timeout))
+        return running[-1]
+
+    yield begin
+    models.gate.set()
+    for one in running:
+        one.close()

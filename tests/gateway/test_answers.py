@@ -1,0 +1,206 @@
+"""Who answers, and what is logged about it: over HTTP, with real models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import gateway_models as models
+import pytest
+from gateway_harness import NOW, Running, outputs
+from tidemill.gateway.split import unit
+from tidemill.loop.errors import NotReady
+from tidemill.loop.model import Arm, Calibrator, ModelVersion, Role, Route
+
+Start = Callable[..., Running]
+Versions = dict[str, ModelVersion]
+KEYS = [f"k{number}" for number in range(40)]
+
+
+def serve(running: Running, versions: Versions, *arms: Arm, fallback: tuple[str, ...] = ()) -> None:
+    for name in {*(arm.version for arm in arms), *fallback}:
+        assert running.gateway.prepare("delay", versions[name]).ready
+    running.gateway.set_route(Route("delay", arms, fallback))
+
+
+def champion(version: str, weight: float = 1.0, mirror: float = 0.0) -> Arm:
+    return Arm(version, Role.CHAMPION, weight, mirror)
+
+
+def test_a_real_model_answers_as_its_estimator_does(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("real"))
+    response = running.infer(["a", "b"], carrier=["AA", None], id="request-1")
+    frame = models.EXAMPLE.head(2).assign(carrier=["AA", None], distance=500.0)
+    assert outputs(response)["probability"] == pytest.approx(models.real_model().predict_proba(frame)[:, 1].tolist())
+    assert response.json()["parameters"] == {"request_id": "request-1", "fallback": False}
+    rows = running.rows()
+    assert rows["key"].tolist() == ["a", "b"]
+    assert rows["status"].tolist() == ["ok", "ok"]
+    assert rows["served"].all()
+    assert (rows["latency_ms"] > 0).all()
+
+
+def test_a_batch_is_split_row_by_row_and_a_key_stays_with_its_arm(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5), Arm("other", Role.CANARY, 0.5))
+    expected = ["other" if unit(key, "other") < 0.5 else "calm" for key in KEYS]
+    assert len(set(expected)) == 2
+    batch = outputs(running.infer(KEYS))
+    assert batch["version"] == expected
+    assert batch["arm"] == ["canary" if version == "other" else "champion" for version in expected]
+    assert batch["probability"] == pytest.approx([0.9 if version == "other" else 0.1 for version in expected])
+    assert [outputs(running.infer([key]))["version"][0] for key in KEYS] == expected
+
+
+def test_during_a_canary_both_versions_score_every_key(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5, 1.0), Arm("other", Role.CANARY, 0.5, 1.0))
+    answered = outputs(running.infer(KEYS))["version"]
+    rows = running.rows()
+    assert sorted(rows.loc[rows["served"], "version"]) == sorted(answered)
+    assert rows.groupby("version")["key"].apply(sorted).tolist() == [sorted(KEYS)] * 2
+    assert set(rows.loc[~rows["served"], "role"]) == {"shadow"}
+
+
+def test_a_shadow_never_delays_an_answer(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), Arm("blocked", Role.SHADOW, 0.0, 1.0))
+    assert outputs(running.infer(KEYS))["version"] == ["calm"] * len(KEYS)
+    assert models.entered.wait(10)
+    assert outputs(running.infer(["later"]))["version"] == ["calm"]  # the shadow still sits at the gate
+    assert not running.gateway.drain(0.05)
+    models.gate.set()
+    rows = running.rows()
+    assert sorted(rows.loc[rows["role"] == "shadow", "key"]) == sorted([*KEYS, "later"])
+
+
+def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("raises"), fallback=("no number", "other"))
+    response = running.infer(["a"])
+    assert outputs(response)["version"] == ["other"]
+    parameters = response.json()["parameters"]
+    assert parameters["fallback"] is True
+    assert "version raises: RuntimeError: the model fell over" in parameters["why"]
+    rows = running.rows().set_index("version")
+    assert rows["status"].to_dict() == {"raises": "error", "no number": "error", "other": "ok"}
+    assert rows["served"].to_dict() == {"raises": False, "no number": False, "other": True}
+    assert rows["fallback"].to_dict() == {"raises": False, "no number": False, "other": True}
+    assert running.metric("tidemill_fallbacks_total") == 1
+
+
+def test_an_arm_that_is_too_slow_is_stood_in_for(start: Start, versions: Versions) -> None:
+    running = start(timeout="50ms")
+    serve(running, versions, champion("blocked"), fallback=("other",))
+    response = running.infer(["a"])
+    assert outputs(response)["version"] == ["other"]
+    assert "no answer after 50 ms" in response.json()["parameters"]["why"]
+    rows = running.rows().set_index("version")
+    assert rows["status"].to_dict() == {"blocked": "timeout", "other": "ok"}
+
+
+def test_a_failing_canary_falls_back_to_the_champion_and_is_not_mirrored_again(
+    start: Start, versions: Versions
+) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5, 1.0), Arm("raises", Role.CANARY, 0.5, 1.0), fallback=("other",))
+    assert outputs(running.infer(KEYS))["version"] == ["calm"] * len(KEYS)
+    rows = running.rows()
+    canary = rows[rows["role"] == "canary"]
+    assert set(zip(canary["version"], canary["status"], strict=True)) == {("raises", "error"), ("calm", "ok")}
+    assert len(rows) == 2 * len(KEYS)
+
+
+def test_one_bad_request_does_not_fail_those_that_share_its_batch(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("poisonable"))
+    plane = running.gateway.loader("delay")
+    front = plane.loaded("poisonable").front
+    cells = [[["UA"], [1.0]], [["poison"], [1.0]], [["DL"], [1.0]]]
+
+    async def together() -> list[object]:
+        import asyncio
+
+        return await asyncio.gather(*(front.submit(part, 1) for part in cells), return_exceptions=True)
+
+    import asyncio
+
+    # The first is taken at once; the other two wait for it and share a batch.
+    first, second, third = asyncio.run(together())
+    assert first == pytest.approx([0.5])
+    assert isinstance(second, RuntimeError)
+    assert third == pytest.approx([0.5])
+
+
+def test_when_nobody_can_answer_the_caller_hears_why(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("raises"), fallback=("no number",))
+    response = running.infer(["a"])
+    assert response.status_code == 503
+    assert "fell over" in response.json()["error"]
+    assert "no probability" in response.json()["error"]
+    assert len(running.rows()) == 2
+
+
+def test_the_calibrator_is_applied_and_logged(start: Start, versions: Versions) -> None:
+    running = start()
+    calibrator = Calibrator("c-1", "calm", intercept=1.0, slope=1.0, fitted_at=NOW)
+    serve(running, versions, replace(champion("calm"), calibrator=calibrator))
+    response = running.infer(["a"])
+    assert outputs(response)["probability"] == pytest.approx([0.2319693])  # odds 1/9 times e
+    assert response.json()["parameters"]["calibrators"] == "calm: c-1"
+    row = running.rows().iloc[0]
+    assert (row["raw"], row["calibrator"]) == (pytest.approx(0.1), "c-1")
+    assert row["score"] == pytest.approx(0.2319693)
+
+
+def test_a_version_asked_for_by_name_is_no_evidence(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), Arm("other", Role.SHADOW, 0.0, 1.0))
+    fixed = running.infer(["a"], path="/v2/models/delay/versions/other/infer")
+    assert outputs(fixed)["arm"] == ["fixed"]
+    assert running.rows().empty
+    assert running.metric('tidemill_predictions_total{loop="delay",role="fixed"') == 1
+
+
+def test_event_time_comes_from_the_request_or_is_now(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm"))
+    tensors = {
+        "flight": ("BYTES", ["a", "b"]),
+        "departure": ("BYTES", ["2013-03-01T05:15:00Z", None]),
+        "carrier": ("BYTES", ["UA", "UA"]),
+        "distance": ("INT64", [500, 500]),
+    }
+    inputs = [{"name": n, "shape": [2], "datatype": kind, "data": data} for n, (kind, data) in tensors.items()]
+    outputs(running.http.post("/v2/models/delay/infer", json={"inputs": inputs}))
+    times = running.rows().set_index("key")["event_time"].to_dict()
+    assert times == {"a": datetime.fromisoformat("2013-03-01T05:15:00+00:00"), "b": NOW}
+
+
+def test_a_route_with_an_unprepared_version_is_refused(start: Start, versions: Versions) -> None:
+    running = start()
+    with pytest.raises(NotReady, match="unheard"):
+        running.gateway.set_route(Route("delay", (champion("unheard"),)))
+
+
+def test_predictions_are_answered_on_a_full_disk_and_the_loss_is_counted(
+    start: Start, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidemill.adapters import write_ahead
+
+    running = start()
+    serve(running, versions, champion("calm"))
+    assert running.infer(["before"]).status_code == 200
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write_ahead.os, "write", full)
+        assert outputs(running.infer(["lost"]))["version"] == ["calm"]
+    assert running.infer(["after"]).status_code == 200
+    assert running.metric("tidemill_prediction_log_lost_rows_total") == 1
+    assert running.rows()["key"].tolist() == ["before", "after"]

@@ -1,0 +1,89 @@
+"""Recalibration: bounded, shrunk, and the identity where there is nothing to learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tidemill.stats.calibration import IDENTITY, INTERCEPT_BOUNDS, SLOPE_BOUNDS, apply, fit
+
+
+def sample(
+    rng: np.random.Generator, days: int, rows: int, intercept: float, slope: float, day_sd: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    logit = rng.normal(-1.2, 1.0, days * rows)
+    day = np.repeat(np.arange(days), rows)
+    truth = intercept + slope * logit + day_sd * rng.standard_normal(days)[day]
+    return 1 / (1 + np.exp(-logit)), (rng.random(days * rows) < 1 / (1 + np.exp(-truth))).astype(float), day
+
+
+def test_a_miscalibrated_model_is_put_right() -> None:
+    raw, label, day = sample(np.random.default_rng(1), 14, 900, 0.6, 0.7, 0.0)
+    intercept, slope = fit(raw, label, day)
+    assert intercept == pytest.approx(0.6, abs=0.15)
+    assert slope == pytest.approx(0.7, abs=0.1)
+    assert apply(raw, intercept, slope).mean() == pytest.approx(label.mean(), abs=0.01)
+
+
+def test_outcomes_that_move_together_count_for_less() -> None:
+    """Two days that were both bad are hardly a reason; as many independent rows would be."""
+    raw, label, day = sample(np.random.default_rng(2), 2, 900, 0.8, 1.0, 0.0)
+    assert 0 < fit(raw, label, day)[0] < fit(raw, label)[0]
+
+
+def test_more_days_move_it_further_than_more_rows_of_the_same_days() -> None:
+    rng = np.random.default_rng(3)
+    few, many = sample(rng, 2, 2000, 0.8, 1.0, 0.3), sample(rng, 20, 200, 0.8, 1.0, 0.3)
+    assert abs(fit(*many)[0] - 0.8) < abs(fit(*few)[0] - 0.8)
+
+
+def test_it_stays_within_its_bounds_whatever_the_outcomes() -> None:
+    rng = np.random.default_rng(4)
+    raw = rng.uniform(0.01, 0.99, 20000)
+    for label in ((raw < 0.5), (raw > 0.5), rng.random(20000) < 0.999, rng.random(20000) < 0.001):
+        intercept, slope = fit(raw, label.astype(float))
+        assert INTERCEPT_BOUNDS[0] <= intercept <= INTERCEPT_BOUNDS[1]
+        assert SLOPE_BOUNDS[0] <= slope <= SLOPE_BOUNDS[1]
+
+
+@pytest.mark.parametrize("case", ["empty", "few", "one class", "nan prediction", "nan label"])
+def test_where_there_is_nothing_to_learn_it_is_the_identity(case: str) -> None:
+    raw, label, _ = sample(np.random.default_rng(5), 2, 100, 0.5, 1.0, 0.0)
+    if case == "empty":
+        raw, label = raw[:0], label[:0]
+    elif case == "few":
+        raw, label = raw[:20], label[:20]
+    elif case == "one class":
+        label = np.ones_like(label)
+    elif case == "nan prediction":
+        raw[3] = np.nan
+    else:
+        label[3] = np.nan
+    assert fit(raw, label) == IDENTITY
+
+
+def test_constant_predictions_get_an_intercept_only_shift() -> None:
+    label = (np.arange(400) % 2).astype(float)
+    intercept, slope = fit(np.full(400, 0.2), label)
+    assert apply(np.array([0.2]), intercept, slope)[0] == pytest.approx(0.5, abs=0.05)
+
+
+def test_labels_that_are_no_labels_and_rows_that_do_not_match_are_refused() -> None:
+    raw = np.full(100, 0.3)
+    with pytest.raises(ValueError, match="labels are 0 or 1"):
+        fit(raw, np.full(100, 2.0))
+    with pytest.raises(ValueError, match="equal number"):
+        fit(raw, np.zeros(99))
+
+
+@given(st.lists(st.floats(0, 1), max_size=20), st.floats(-2, 2), st.floats(0.25, 4))
+def test_a_correction_gives_probabilities_and_keeps_the_order(raw: list[float], intercept: float, slope: float) -> None:
+    values = np.sort(np.array(raw))
+    score = apply(values, intercept, slope)
+    assert ((score >= 0) & (score <= 1)).all()
+    assert (np.diff(score) >= 0).all()
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+@settings(max_examples=30)
+def test_the_identity_changes_nothing(raw: list[float]) -> None:
+    assert apply(np.array(raw), *IDENTITY).tolist() == raw

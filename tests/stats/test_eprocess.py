@@ -1,0 +1,109 @@
+"""Betting: what a bettor against the null may and may not gain."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tidemill.stats.eprocess import BETS, betting, harm, mixture, non_inferiority, winsorise
+
+values = st.lists(st.floats(-1, 1), max_size=40)
+anything = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30)
+
+
+@given(values)
+def test_evidence_starts_at_one_and_is_never_negative(series: list[float]) -> None:
+    process = betting(series)
+    assert betting([]).e == 1.0
+    assert all(e >= 0 for e in process.path)
+    assert len(process.path) == len(series)
+    assert process.running_max >= max(1.0, process.e)
+
+
+@given(values, values)
+def test_the_path_is_predictable_later_blocks_never_change_it(past: list[float], future: list[float]) -> None:
+    assert betting(past + future).path[: len(past)] == betting(past).path
+
+
+@given(values, st.sampled_from([0.0, 0.05]))
+def test_fair_coins_make_the_next_evidence_equal_the_present_on_average(past: list[float], share: float) -> None:
+    up, down = betting([*past, 1.0], share=share).e, betting([*past, -1.0], share=share).e
+    assert (up + down) / 2 == pytest.approx(betting(past, share=share).e)
+
+
+@given(values)
+def test_without_sharing_the_mixture_is_the_mean_of_the_bettors_wealths(series: list[float]) -> None:
+    wealths = [math.prod(1 + bet * y for y in series) for bet in BETS]
+    assert betting(series).e == pytest.approx(sum(wealths) / len(BETS))
+
+
+def test_sharing_lets_a_bettor_come_back_after_a_bad_spell() -> None:
+    series = [-0.5] * 20 + [0.6] * 15
+    assert betting(series, (0.0, 0.5, 0.95), share=0.05).e > 5 * betting(series, (0.5, 0.95)).e
+
+
+def test_a_cap_bounds_what_one_block_can_do() -> None:
+    assert mixture(np.array([[5.0], [5.0]]), cap=8.0).path == pytest.approx((8.0, 64.0))
+
+
+def test_evidence_beyond_doubt_stays_a_finite_number() -> None:
+    assert math.isfinite(betting([1.0] * 5000).e)
+
+
+def test_values_outside_the_bounds_are_refused() -> None:
+    for bad in (1.5, -2.0, math.nan):
+        with pytest.raises(ValueError, match="winsorise"):
+            betting([bad])
+
+
+@given(anything)
+def test_winsorised_values_can_always_be_bet_on(series: list[float]) -> None:
+    betting(winsorise(series, 0.04))
+    assert non_inferiority(series, 0.02).e >= 0
+    assert harm(series, 0.02).e >= 0
+
+
+def test_no_figure_is_the_worst_figure_for_promotion_and_none_for_an_abort() -> None:
+    assert non_inferiority([math.nan], 0.02).e == non_inferiority([10.0], 0.02).e < 1
+    assert harm([math.nan], 0.02).e == pytest.approx(1.0)
+
+
+@given(st.lists(st.floats(0.02, 5), min_size=1, max_size=30))
+def test_days_worse_than_the_margin_never_speak_for_the_challenger(series: list[float]) -> None:
+    assert non_inferiority(series, 0.02).running_max == pytest.approx(1.0)
+
+
+@given(st.lists(st.floats(-5, 0), min_size=1, max_size=30))
+def test_days_no_worse_than_the_champion_never_speak_against_the_challenger(series: list[float]) -> None:
+    assert harm(series, 0.02).running_max == pytest.approx(1.0)
+
+
+def test_one_day_never_decides() -> None:
+    assert harm([100.0], 0.02).e < 2
+    assert harm([100.0] * 4, 0.02).e < 20
+    assert non_inferiority([-100.0] * 4, 0.02).e < 20
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.04, 0.3])
+def test_ville_the_null_is_rejected_at_most_alpha_of_the_time_however_long_one_looks(spread: float) -> None:
+    rng = np.random.default_rng(3)
+    runs = spread * rng.standard_t(4, size=(800, 60))
+    rejected = np.mean([harm(run, 0.02).running_max >= 20 for run in runs])
+    assert rejected <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 800)
+
+
+@pytest.mark.parametrize(("difference", "days"), [(0.0, 11), (-0.005, 10), (-0.01, 9)])
+def test_an_honest_challenger_is_seen_to_be_honest_within_days(difference: float, days: int) -> None:
+    rng = np.random.default_rng(4)
+    runs = difference + 0.015 * rng.standard_normal((300, 28))
+    first = [np.argmax(np.array(non_inferiority(run, 0.02).path) >= 20) + 1 for run in runs]
+    assert np.median(first) <= days
+
+
+@pytest.mark.parametrize("difference", [0.05, 0.3])
+def test_a_sabotaged_challenger_is_found_out_before_an_honest_one_would_pass(difference: float) -> None:
+    rng = np.random.default_rng(5)
+    runs = difference + 0.4 * difference * rng.standard_normal((300, 28))
+    first = [np.argmax(np.array(harm(run, 0.02).path) >= 44.5) + 1 for run in runs]
+    assert np.median(first) <= 8

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from tidemill.stats.novelty import WARM_UP, conformal_threshold, distances, novelty
+from tidemill.stats.summary import Summary, summarize
+
+Columns = dict[str, np.ndarray]
+
+
+def good_day(rng: np.random.Generator, season: float = 0.0) -> Columns:
+    """Weather that is one draw a day, rain on some days only, a clock, categories that wander."""
+    n = int(600 * np.exp(rng.normal(0, 0.06)))
+    weather, wet = rng.normal(season, 1), rng.random() < 0.3
+    carriers = rng.choice(np.array(list("ABCDEFGH"), object), n, p=rng.dirichlet(np.full(8, 100.0)))
+    return {
+        "temperature": rng.normal(weather, 1, n),
+        "price": rng.lognormal(0, 1, n),
+        "rain": np.where(rng.random(n) < 0.3, rng.exponential(1.0, n), 0.0) * wet,
+        "hour": rng.triangular(0, 8, 24, n),
+        "carrier": carriers,
+        "key": np.array([f"{k:x}" for k in rng.integers(1 << 60, size=n)], object),
+    }
+
+
+@lru_cache
+def history(seed: int = 0, n: int = 60) -> tuple[Summary, ...]:
+    rng = np.random.default_rng(seed)
+    return tuple(summarize(good_day(rng)) for _ in range(n))
+
+
+def truncated(day: Columns) -> Columns:
+    return {name: values[: int(0.4 * len(values))] for name, values in day.items()}
+
+
+def duplicated(day: Columns) -> Columns:
+    return {name: np.concatenate([values, values[: len(values) // 5]]) for name, values in day.items()}
+
+
+FAULTS = {
+    "stuck sensor": lambda day: day | {"temperature": np.full_like(day["temperature"], day["temperature"][0])},
+    "shifted clock": lambda day: day | {"hour": (day["hour"] + 3) % 24},
+    "truncated day": truncated,
+    "duplicated rows": duplicated,
+    "unit change": lambda day: day | {"price": day["price"] * 1.6},
+    "nulls": lambda day: day | {"price": np.where(np.arange(len(day["price"])) % 3 == 0, np.nan, day["price"])},
+    "wrong spelling": lambda day: (
+        day | {"carrier": np.where(day["carrier"] == "A", "a", day["carrier"]).astype(object)}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_one_broken_column_among_good_ones_is_seen(kind: str) -> None:
+    caught = [
+        novelty(summarize(FAULTS[kind](good_day(np.random.default_rng(seed)))), history(), 0.01).unlike
+        for seed in range(100, 110)
+    ]
+    assert sum(caught) >= 9
+
+
+def test_the_column_that_moved_most_is_named_first() -> None:
+    day = FAULTS["stuck sensor"](good_day(np.random.default_rng(100)))
+    moved = novelty(summarize(day), history(), 0.01).moved[0]
+    assert (moved.column, moved.statistic) in {("temperature", "sd"), ("temperature", "share of the most common value")}
+
+
+def test_many_columns_that_move_a_little_are_seen_together() -> None:
+    """None of twenty columns leaves its own range by much; all at once they never moved."""
+    rng = np.random.default_rng(4)
+
+    def day(shift: float) -> Summary:
+        return summarize({f"x{i}": rng.normal(rng.normal(shift, 0.5), 1, 300) for i in range(20)})
+
+    before = [day(0) for _ in range(60)]
+    found = [novelty(day(1.0), before, 0.01) for _ in range(5)]
+    assert all(each.distance > each.distance_threshold for each in found)
+
+
+def test_good_days_are_held_back_at_about_the_declared_rate_at_most() -> None:
+    held = [
+        novelty(summarize(good_day(np.random.default_rng(1000 + 50 * seed + n))), history(seed), 0.05).unlike
+        for seed in range(6)
+        for n in range(25)
+    ]
+    assert np.mean(held) <= 0.08  # 150 days: 0.05 and two standard errors, days of one history being correlated
+
+
+def test_a_slow_season_holds_back_few_good_days() -> None:
+    rng = np.random.default_rng(9)
+    year = [summarize(good_day(rng, season=3 * np.sin(2 * np.pi * day / 365))) for day in range(150)]
+    held = [novelty(year[day], year[:day], 0.01).unlike for day in range(60, 150, 2)]
+    assert np.mean(held) <= 0.05
+
+
+def test_one_fault_that_slipped_into_history_does_not_blind_the_gate() -> None:
+    rng = np.random.default_rng(100)
+    stuck = summarize(FAULTS["stuck sensor"](good_day(rng)))
+    before = [*history()[:50], stuck, *history()[50:]]
+    assert novelty(summarize(FAULTS["stuck sensor"](good_day(rng))), before, 0.01).unlike
+
+
+def test_a_constant_column_that_changes_counts_as_large_and_bounded() -> None:
+    rng = np.random.default_rng(5)
+    before = [summarize({"x": np.full(100, 5.0), "y": rng.normal(size=100)}) for _ in range(40)]
+    found = novelty(summarize({"x": np.full(100, 6.0), "y": rng.normal(size=100)}), before, 0.01)
+    assert found.unlike
+    assert found.moved[0].column == "x"
+    assert np.isfinite(found.excess)
+
+
+def test_a_column_that_is_all_null_is_seen_by_its_null_share() -> None:
+    day = good_day(np.random.default_rng(100))
+    found = novelty(summarize(day | {"hour": np.full(len(day["hour"]), np.nan)}), history(), 0.01)
+    assert found.unlike
+    assert (found.moved[0].column, found.moved[0].statistic) == ("hour", "null share")
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_exchangeable_scores_exceed_their_conformal_threshold_at_the_declared_share(share: float) -> None:
+    rng = np.random.default_rng(6)
+    drawn = rng.exponential(size=(4000, 41))
+    exceeded = [row[-1] > conformal_threshold(row[:-1], share) for row in drawn]
+    assert np.mean(exceeded) <= share + 2 * np.sqrt(share / 4000)
+
+
+def test_below_the_resolution_an_exponential_tail_is_continued() -> None:
+    rng = np.random.default_rng(7)
+    drawn = rng.exponential(size=(4000, 41))
+    exceeded = [row[-1] > conformal_threshold(row[:-1], 0.005) for row in drawn]
+    assert np.mean(exceeded) <= 0.02  # better than the 1 / 41 of any distribution-free rule; no guarantee of .005
+
+
+def test_scores_of_history_are_those_on_arrival() -> None:
+    """What was seen later changes neighbours of later partitions only."""
+    short, long = distances(history()[:40]), distances(history()[:41])
+    assert len(long) == len(short) + 1 == 41 - WARM_UP - 1
+
+
+def test_too_little_history_is_an_error() -> None:
+    with pytest.raises(ValueError, match="too little history"):
+        novelty(history()[0], history()[:WARM_UP], 0.01)
+    with pytest.raises(ValueError, match="false_alarms"):
+        novelty(history()[0], history(), 0.0)

@@ -1,0 +1,59 @@
+"""The split of traffic is what the route says, or the rollout ends."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tidemill.stats.sample_ratio import SplitBlock, sample_ratio
+
+splits = st.builds(SplitBlock, st.sampled_from([0.1, 0.5]), st.integers(0, 900), st.integers(0, 900))
+
+
+@given(st.lists(splits, max_size=8))
+def test_evidence_is_a_finite_figure_for_any_counts(blocks: list[SplitBlock]) -> None:
+    process = sample_ratio(blocks)
+    assert process.running_max >= 1
+    assert all(0 <= e < math.inf for e in process.path)
+
+
+@given(st.lists(splits, max_size=4), st.integers(1, 40), st.sampled_from([0.1, 0.3, 0.5]))
+@settings(max_examples=40)
+def test_under_the_declared_weight_the_evidence_is_a_martingale(past: list[SplitBlock], n: int, weight: float) -> None:
+    expected = sum(
+        math.comb(n, k) * weight**k * (1 - weight) ** (n - k) * sample_ratio([*past, SplitBlock(weight, n - k, k)]).e
+        for k in range(n + 1)
+    )
+    before = sample_ratio(past).e
+    if before < 1e200:  # beyond that the figure is cut off
+        assert expected == pytest.approx(before, rel=1e-6)
+
+
+@pytest.mark.parametrize(("weight", "actual", "days"), [(0.1, 0.2, 2), (0.1, 0.0, 2), (0.5, 0.4, 3), (0.1, 0.12, 10)])
+def test_a_broken_split_is_found_within_days(weight: float, actual: float, days: int) -> None:
+    rng = np.random.default_rng(9)
+    found = []
+    for _ in range(60):
+        counts = rng.binomial(900, actual, days)
+        found.append(sample_ratio([SplitBlock(weight, int(900 - k), int(k)) for k in counts]).running_max >= 200)
+    assert np.mean(found) >= 0.5
+
+
+def test_an_honest_split_is_left_alone_however_often_one_looks() -> None:
+    rng = np.random.default_rng(10)
+    alarms = [
+        sample_ratio([SplitBlock(0.1, int(900 - k), int(k)) for k in rng.binomial(900, 0.1, 60)]).running_max >= 20
+        for _ in range(400)
+    ]
+    assert np.mean(alarms) <= 0.05
+
+
+def test_a_new_weight_is_a_new_experiment() -> None:
+    ten, fifty = SplitBlock(0.1, 810, 90), SplitBlock(0.5, 450, 450)
+    assert sample_ratio([ten, ten, fifty, fifty]).running_max < 2
+
+
+def test_a_weight_that_is_no_split_is_refused() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        sample_ratio([SplitBlock(1.0, 0, 100)])

@@ -49,7 +49,7 @@ def main() -> None:
         work = Path(folder)
         make_models(work)
         ours, theirs = make_bodies(work)
-        port = free_port()
+        [port] = free_ports(1)
         stack.enter_context(
             process([sys.executable, str(HERE / "ours.py"), str(work / "model"), str(work / "home"), str(port)], work)
         )
@@ -178,7 +178,7 @@ def make_bodies(work: Path) -> tuple[Path, Path]:
 def mlserver(work: Path, name: str, extra: dict[str, Any]) -> Iterator[str]:
     folder = work / name
     folder.mkdir()
-    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), (free_port(), free_port(), free_port()), strict=True))
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
     (folder / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "debug": False, **ports}))
     model = {"name": "bench", "implementation": "mlserver_sklearn.SKLearnModel",
              "parameters": {"uri": str(work / "model.joblib")}, **extra}  # fmt: skip
@@ -221,11 +221,13 @@ def wait_ready(url: str, seconds: float = 90.0) -> None:
             time.sleep(0.2)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(n: int) -> list[int]:
+    """Held all at once, so that they differ."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 if __name__ == "__main__":

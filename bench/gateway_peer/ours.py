@@ -17,6 +17,7 @@ from tidemill.gateway.server import Gateway
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 from tidemill.spec.model_loop import ModelLoop
 
+STOP = {signal.SIGTERM, signal.SIGINT}
 LOOP = {
     "apiVersion": "tidemill.dev/v1alpha1",
     "kind": "ModelLoop",
@@ -30,6 +31,7 @@ LOOP = {
 
 
 def main() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     model, home, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     log, outcomes = ParquetPredictionLog(home / "predictions"), SqliteOutcomes(home / "outcomes")
     gateway = Gateway({"bench": ModelLoop.model_validate(LOOP)}, log, outcomes, SystemClock(), port=port)
@@ -37,7 +39,7 @@ def main() -> None:
     assert readiness.ready, readiness.message
     gateway.set_route(Route("bench", (Arm("1", Role.CHAMPION, 1.0),)))
     gateway.start()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    signal.sigwait(STOP)
     gateway.stop()
 
 

@@ -69,7 +69,8 @@ def results() -> dict[str, Any]:
             _fault("2013-07-08", "stuck sensor", False),
         ],
         "events": [
-            {"day": day.isoformat(), "event": "partition.admitted", "reason": "Admitted", "message": "ok"} for day in DAYS
+            {"day": day.isoformat(), "event": "partition.admitted", "reason": "Admitted", "message": "ok"}
+            for day in DAYS
         ]
         + [
             {"day": day, "event": "turn.started", "reason": "NewData", "message": "grew by 25%", "version": str(n + 2)}
@@ -112,8 +113,8 @@ EMPTY: dict[str, Any] = {
     "loop": "flight-delay",
     "generated_at": "",
     "period": {"start": "2013-03-01", "end": "2013-03-01"},
-    **dict.fromkeys(("policies", "corrupted_days", "clean_days", "sabotaged", "timings", "environment"), {}),
-    **dict.fromkeys(("faults", "events", "champions", "rollouts", "signals", "quarantines", "calibrators"), []),
+    **{key: {} for key in ("policies", "corrupted_days", "clean_days", "sabotaged", "timings", "environment")},
+    **{key: [] for key in ("faults", "events", "champions", "rollouts", "signals", "quarantines", "calibrators")},
 }
 
 

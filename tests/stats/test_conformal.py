@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-
 from tidemill.stats.conformal import calibrate, detect_drift, p_values
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tidemill.stats.edetector import BETS, detect
 
 values = st.lists(st.floats(-1, 1), max_size=60)

@@ -4,7 +4,6 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-
 from tidemill.stats.novelty import WARM_UP, conformal_threshold, distances, novelty
 from tidemill.stats.summary import Summary, summarize
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tidemill.stats import scores
 
 probability = st.floats(0, 1)

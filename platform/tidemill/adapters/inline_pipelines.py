@@ -78,9 +78,8 @@ class InlinePipelines:
         twin = training.train(prepared, spec, project, spec.model.trainer, whole=False)
         champion = request.champion
         served = None if champion is None else self._registry.load(self._registry.get(request.loop, champion.version))
-        calibrator = None if champion is None else champion.calibrator
         saw_until = None if champion is None else champion.trained_until
-        verdict, record, _ = evaluate(prepared, spec, twin, baseline, served, calibrator, saw_until)
+        verdict, record, _ = evaluate(prepared, spec, twin, baseline, served, saw_until)
         return verdict, record
 
     def _register(self, request: TurnRequest, model: Any, baseline: Any) -> dict[str, str]:

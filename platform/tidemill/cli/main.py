@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
-import traceback
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -51,6 +49,8 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], VERBS, n=1)
             hint = f"Did you mean {near[0]}?" if near else "`tidemill --help` lists the verbs."
             ctx.fail(f"There is no verb {args[0]!r}. {hint}")
@@ -90,6 +90,8 @@ def main() -> None:
 def _show(ctx: click.Context, error: Exception) -> NoReturn:
     """Says on stderr what went wrong, as text or (with --output json) as JSON, and ends with the error's code."""
     if ctx.params.get("debug"):
+        import traceback
+
         click.echo(traceback.format_exc().rstrip(), err=True)
     known = hasattr(error, "exit_code")
     code = int(getattr(error, "exit_code", 1))
@@ -109,7 +111,8 @@ def _text(error: Exception, known: bool) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if known:
-        return str(error)
+        problems = getattr(error, "problems", ())
+        return f"{len(problems)} problems\n{error}" if len(problems) > 1 else str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error} (a fault of Tidemill's own; `tidemill --debug ...` shows where)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from math import ceil, isfinite
+from math import ceil, isfinite, log
 from typing import Any
 
 from tidemill.spec.quantities import last_due
@@ -18,7 +18,7 @@ from tidemill.stats.edetector import detect
 
 from .verdict import Reason
 
-WINSOR = 10.0  # times the tolerance: a day cannot count for more than this excess over it, nor make up for more
+WINSOR = 5.0  # times the tolerance: a day cannot count for more than this excess over it, nor make up for more
 LEAST_WINSOR = 0.05  # in units of the loss, for a tolerance near nothing
 
 
@@ -77,10 +77,8 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
     """
     if growth is None or trained_rows <= 0:
         return []
-    needed, following = 0, _grown(trained_rows, growth)
-    while following <= admitted_rows:
-        needed, following = following, _grown(following, growth)
-    if not needed:
+    needed = _reached(admitted_rows, trained_rows, growth)
+    if needed <= trained_rows:
         return []
     grown = admitted_rows / trained_rows - 1
     message = f"{admitted_rows} admitted rows are {grown:.0%} more than the last turn's {trained_rows}."
@@ -88,8 +86,13 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
     return [Signal(Reason.NEW_DATA, f"newdata-{needed}", message, evidence)]
 
 
-def _grown(rows: int, growth: float) -> int:
-    return max(ceil(rows * (1 + growth)), rows + 1)
+def _reached(rows: int, base: int, growth: float) -> int:
+    """The largest of base, base (1 + growth), base (1 + growth)^2, ... that `rows` reach; growth is a row at least."""
+    factor = 1 + max(growth, 1 / base)
+    times = max(round(log(rows / base) / log(factor)) + 1, 0) if rows > base else 0
+    while times and ceil(base * factor**times) > rows:
+        times -= 1
+    return ceil(base * factor**times)
 
 
 def performance(blocks: Sequence[PerformanceBlock], tolerance: float, false_alarms: float) -> list[Signal]:

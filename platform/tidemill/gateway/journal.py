@@ -3,6 +3,7 @@ and says so."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import datetime
 from typing import Any
@@ -21,9 +22,12 @@ class Journal:
     def __init__(self, loop: str, log: PredictionLog, metrics: Metrics) -> None:
         self._loop, self._prediction_log, self._metrics = loop, log, metrics
         self._losing = False
+        self._gathered: list[dict[str, Any]] = []
+        self._flush: asyncio.Future[None] | None = None
 
-    def write(self, request: Inference, groups: list[Group], at: datetime) -> None:
-        """A fallback's rows carry the role of the arm that it stood in for: they are no evidence for its own arm."""
+    async def write(self, request: Inference, groups: list[Group], at: datetime) -> None:
+        """Returns when the rows are in the log, with those of all requests that end in the same step of the loop: one
+        system call for all. A fallback's rows carry the role of the arm that it stood in for: they are no evidence for its own arm."""
         rows: list[dict[str, Any]] = []
         for group in groups:
             for failed in group.failed:
@@ -34,7 +38,7 @@ class Journal:
                 self._count(group.scored, group.role, "ok")
                 if group.failed:
                     self._metrics.fallbacks.labels(self._loop, group.scored.version).inc(len(group.rows))
-        self._append(rows)
+        await self._gather(rows)
 
     def write_mirrored(self, request: Inference, part: Scored | Failed, at: datetime) -> None:
         if isinstance(part, Scored):
@@ -43,6 +47,23 @@ class Journal:
         else:
             self._append(log_failed(request, part, "shadow", at))
             self._count(part, "shadow", part.status)
+
+    def _gather(self, rows: list[dict[str, Any]]) -> asyncio.Future[None]:
+        self._gathered += rows
+        if self._flush is None:
+            loop = asyncio.get_running_loop()
+            self._flush = loop.create_future()
+            loop.call_soon(self._commit)
+        return asyncio.shield(self._flush)
+
+    def _commit(self) -> None:
+        rows, flush = self._gathered, self._flush
+        self._gathered, self._flush = [], None
+        try:
+            self._append(rows)
+        finally:
+            if flush is not None:
+                flush.set_result(None)
 
     def _append(self, rows: list[dict[str, Any]]) -> None:
         try:

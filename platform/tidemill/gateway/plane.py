@@ -102,7 +102,7 @@ class Plane:
         if live is None:
             raise Refused(503, f"Loop {self.name} has no champion yet. Run `tidemill run`, and see `tidemill status`.")
         groups = await answer(live.route, live.models, live.calibrators, live.champion, request, self.timeout)
-        self._record(request, groups)
+        await self._record(request, groups)
         self.mirror.later(live.route, live.models, request, groups)
         _refuse_unanswered(self.name, groups)
         return groups
@@ -112,15 +112,15 @@ class Plane:
         live = self.live
         calibrator = None if live is None else live.calibrators.get(version)
         groups = [await answer_fixed(self.loaded(version), calibrator, request, self.timeout)]
-        self._record(request, groups)
+        await self._record(request, groups)
         _refuse_unanswered(self.name, groups)
         return groups
 
     def now(self) -> datetime:
         return self.clock.now()
 
-    def _record(self, request: Inference, groups: list[Group]) -> None:
-        self.journal.write(request, groups, self.clock.now())
+    async def _record(self, request: Inference, groups: list[Group]) -> None:
+        await self.journal.write(request, groups, self.clock.now())
 
 
 def _refuse_unanswered(loop: str, groups: list[Group]) -> None:

@@ -66,6 +66,7 @@ class Gateway:
 
     def start(self) -> None:
         """Returns when requests are answered. Raises TidemillError where the address is taken."""
+        import os, sys; sys.setswitchinterval(float(os.environ.get("SWI","0.005")))
         import uvicorn
 
         from .app import create_app

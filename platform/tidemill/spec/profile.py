@@ -7,22 +7,31 @@ from typing import Literal
 from pydantic import Field
 
 from .model_loop import Metadata, Strict
+from .quantities import Whole
 
 
 class GatewayAddress(Strict):
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535, description="0: any free port")
+    """Where the data plane listens."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="loopback unless you say otherwise")
+    port: Whole = Field(8080, ge=0, le=65535, description="0: any free port")
 
 
 class ProfileSpec(Strict):
-    home: str = Field(".tidemill", description="state, logs and models; relative to the ModelLoop's file")
+    """Where things are."""
+
+    home: str = Field(".tidemill", min_length=1, description="state, logs and models; relative to the ModelLoop's file")
     state: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`")
     tracking: str | None = Field(None, description="MLflow tracking URI; default: SQLite in `home`")
-    gateway: GatewayAddress = GatewayAddress()
+    gateway: GatewayAddress = Field(GatewayAddress(), description="where the data plane listens")
 
 
 class Profile(Strict):
-    api_version: Literal["tidemill.dev/v1alpha1"] = "tidemill.dev/v1alpha1"
-    kind: Literal["Profile"] = "Profile"
-    metadata: Metadata = Metadata(name="local")
-    spec: ProfileSpec = ProfileSpec()
+    """Where a loop runs. Without one, everything is local."""
+
+    api_version: Literal["tidemill.dev/v1alpha1"] = Field(
+        "tidemill.dev/v1alpha1", description="the version of this format"
+    )
+    kind: Literal["Profile"] = Field("Profile", description="what this document is")
+    metadata: Metadata = Field(Metadata(name="local"), description="who it is")
+    spec: ProfileSpec = Field(ProfileSpec(), description="where things are")

@@ -1,34 +1,48 @@
 """Durations, percentages, rates and cron expressions: parsed once, here, and never again.
 
-Each is a value with its text, so that a spec that is read and written again says what its author wrote.
+Each is written again as a text that reads back as the same value.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(d|w|mo|y)")
+_LONGEST_SECONDS = 100 * 366 * 86400
 _PERIOD_DAYS = {"d": 1.0, "w": 7.0, "mo": 365.25 / 12, "y": 365.25}
 
 
 def parse_duration(text: Any) -> timedelta:
-    """`"200ms"`, `"6h"`, `"14d"`, `"1h30m"` as a timedelta. Raises ValueError with the accepted units."""
+    """`"200ms"`, `"6h"`, `"14d"`, `"1h30m"` as a timedelta, to the millisecond. Raises ValueError with the accepted
+    units."""
     if isinstance(text, timedelta):
         return text
     if not isinstance(text, str) or not _DURATION.fullmatch(text.strip()):
-        raise ValueError(f"{text!r} is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d")
+        raise ValueError(
+            f"{text!r} is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d"
+        )
     seconds = sum(
         float(number) * (0.001 if unit == "ms" else _UNITS[unit]) for number, unit in _PART.findall(text.strip())
     )
-    return timedelta(seconds=seconds)
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError(f"{text!r} is longer than a century")
+    return timedelta(milliseconds=round(seconds * 1000))
+
+
+def positive(value: timedelta) -> timedelta:
+    """Raises ValueError for no time at all."""
+    if value <= timedelta(0):
+        raise ValueError("this must be longer than nothing")
+    return value
 
 
 def format_duration(value: timedelta) -> str:
@@ -41,7 +55,8 @@ def format_duration(value: timedelta) -> str:
 
 
 def parse_share(text: Any) -> float:
-    """`"25%"` as 0.25. A bare number is refused: 25 could mean a quarter or twenty-five times."""
+    """`"25%"` as 0.25; a fraction such as 0.25 is one already. A whole number is refused: 25 could mean a quarter or
+    twenty-five times."""
     match = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         if isinstance(text, float) and 0 <= text <= 1:
@@ -50,14 +65,30 @@ def parse_share(text: Any) -> float:
     return float(match.group(1)) / 100
 
 
+def format_share(value: float) -> str:
+    """The text that `parse_share` reads back as the same value."""
+    percent = Decimal(repr(value)) * 100
+    return f"{percent.normalize():f}%"
+
+
 def parse_rate(text: Any) -> float:
     """`"1/y"` as events a day. Raises ValueError with the accepted periods."""
-    if isinstance(text, float) and text > 0:
+    if isinstance(text, float) and 0 < text < float("inf"):
         return text
     match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or float(match.group(1)) == 0:
         raise ValueError(f"{text!r} is not a rate: write a number, a slash and a period (d, w, mo, y), such as 1/y")
     return float(match.group(1)) / _PERIOD_DAYS[match.group(2)]
+
+
+def format_rate(value: float) -> str:
+    """The text that `parse_rate` reads back as the same value: a round number a period, where there is one."""
+    for period in ("y", "mo", "w", "d"):
+        number = round(value * _PERIOD_DAYS[period], 9)
+        text = f"{Decimal(repr(number)).normalize():f}/{period}"
+        if number and len(text) < 8 and parse_rate(text) == value:
+            return text
+    return f"{Decimal(repr(value)):f}/d"
 
 
 def parse_cron(text: Any) -> str:
@@ -83,16 +114,29 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$", "examples": ["6h", "14d"]}),
 ]
+Span = Annotated[Duration, AfterValidator(positive)]  # a duration of more than nothing
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
-    PlainSerializer(lambda value: f"{value * 100:g}%", return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$", "examples": ["25%"]}),
+    PlainSerializer(format_share, return_type=str),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"},
+                {"type": "number", "minimum": 0, "maximum": 1},
+            ],
+            "examples": ["25%"],
+        }
+    ),
 ]
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
-    PlainSerializer(lambda value: f"{value * 365.25:g}/y", return_type=str),
+    PlainSerializer(format_rate, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*/\s*(d|w|mo|y)$", "examples": ["1/y"]}),
 ]
 Cron = Annotated[str, BeforeValidator(parse_cron), WithJsonSchema({"type": "string", "examples": ["0 4 * * 1"]})]
+
+# Numbers are never read from text, and true is not 1.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -119,7 +119,7 @@ def _nearest_file(path: Path) -> str:
 def _child(node: yaml.Node, key: Key) -> tuple[yaml.Node, yaml.Node] | None:
     """The node that names a child, and the child."""
     if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
+        for name, value in reversed(node.value):  # of a field that is said twice the last counts
             if name.value == key:
                 return name, value
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):

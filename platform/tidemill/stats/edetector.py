@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BETS = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Geometric: for any size of change one bet is within a factor of sqrt(2) of the best one."""
+BETS = (0.06, 0.12, 0.24, 0.48, 0.95)
+"""Nearly geometric: whatever the size of a change, some bet is within about a factor of sqrt(2) of its best one."""
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,9 @@ class Summary:
         }
         for name, number in self.numeric.items():
             found["share", name, "null share"] = number.null_share
-            found["share", name, "distinct share"] = number.distinct_share
-            found["share", name, "share of the most common value"] = number.top_share
             if number.mean is not None and number.sd is not None and number.quantiles is not None:
+                found["share", name, "distinct share"] = number.distinct_share
+                found["share", name, "share of the most common value"] = number.top_share
                 found["location", name, "mean"] = number.mean
                 found["spread", name, "sd"] = number.sd
                 found.update(

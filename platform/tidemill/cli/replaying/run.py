@@ -95,8 +95,10 @@ def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: P
     gateway.start()
     try:
         client = GatewayClient(gateway.url, name, data.key, data.label.column, settled=gateway.drain)
+        repack = spoil_registered(context.ports.registry, context.tracking_uri, name, tell)
+        saboteur = Saboteur(world, repack, spoilt)
         replaying = Replay(
-            context, world, clock, client, partial(deliver, run / "data"), _Saboteur(world, context, spoilt, tell)
+            context, world, clock, client, partial(deliver, run / "data"), saboteur
         )
         tell(f"{world.start}  history until {world.live_from} is delivered, then the first turn")
         replaying.bootstrap()

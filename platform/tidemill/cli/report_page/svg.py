@@ -50,7 +50,7 @@ def at(day: date) -> float:
     """Where a day is on a time axis."""
     from matplotlib.dates import date2num
 
-    return float(date2num(day))
+    return float(date2num(day))  # type: ignore[no-untyped-call]
 
 
 def time_axis(axis: Axes, first: date, last: date) -> None:

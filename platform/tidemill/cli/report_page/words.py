@@ -108,7 +108,7 @@ def cards(results: Results) -> list[tuple[str, str, str]]:
 
 
 def _of(counts: Mapping[str, Any], part: str, whole: str) -> str:
-    return f"{number(counts.get(part))} of {number(counts.get(whole))}"
+    return f"{number(counts.get(part))} of {number(counts[whole])}" if counts.get(whole) is not None else DASH
 
 
 def _share(clean: Mapping[str, Any]) -> str:
@@ -118,6 +118,8 @@ def _share(clean: Mapping[str, Any]) -> str:
 
 def clean_days(results: Results) -> str:
     clean = results.get("clean_days") or {}
+    if clean.get("total") is None:
+        return ""
     total, held = count(clean.get("total"), "clean day"), number(clean.get("held_back"))
     return f"Of {total}, {held} were held back ({_share(clean)})."
 

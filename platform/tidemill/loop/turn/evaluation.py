@@ -1,4 +1,4 @@
-"""Challenger, repaired champion and baseline on the same hold-out: figures, slices, and the acceptance's verdict."""
+"""Challenger, champion and baseline, each repaired alike, on the same hold-out: figures, slices, and the acceptance's verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from tidemill.decisions.accept import AcceptAction, EvaluationFacts, SliceScore, accept
 from tidemill.decisions.verdict import Verdict
-from tidemill.loop.model import Calibrator
 from tidemill.spec.model_loop import ModelLoopSpec
 from tidemill.stats import calibration, scores
 
@@ -25,8 +24,21 @@ def probabilities(model: Any, inputs: pd.DataFrame) -> Array:
     return np.asarray(model.predict_proba(inputs), dtype=float)[:, 1]
 
 
-def repaired(raw: Array, calibrator: Calibrator | None) -> Array:
-    return raw if calibrator is None else calibration.apply(raw, calibrator.intercept, calibrator.slope)
+def as_served(raw: Array, y: Array, days: Array, recalibrate: bool) -> Array:
+    """What a version would answer on the hold-out: where the loop recalibrates nightly, corrected on each day by what
+    the other days of the hold-out say.
+
+    Challenger, champion and baseline get the same treatment. A champion corrected by its serving calibrator, which has
+    seen the hold-out, beside a bare challenger would be no comparison; and two bare ones would mostly tell whose
+    training data had the week's base rate, which the repair mends anyway.
+    """
+    if not recalibrate or not np.isfinite(raw).all():
+        return raw
+    score = raw.copy()
+    for day in np.unique(days):
+        other = days != day
+        score[~other] = calibration.apply(raw[~other], *calibration.fit(raw[other], y[other], days[other]))
+    return score
 
 
 def metrics(p: Array, y: Array) -> dict[str, float]:
@@ -49,15 +61,15 @@ def evaluate(
     challenger: Any,
     baseline: Any,
     champion: Any | None,
-    calibrator: Calibrator | None,
     champion_saw_until: datetime | None,
 ) -> tuple[Verdict[AcceptAction], dict[str, Any], Array]:
     """The verdict, what to record (JSON-serialisable), and the challenger's probabilities on the hold-out."""
     late = prepared.raw[prepared.late]
     inputs, y = model_inputs(late, spec), prepared.y.to_numpy()[prepared.late]
-    mine = probabilities(challenger, inputs)
-    heuristic = probabilities(baseline, inputs)
-    theirs = None if champion is None else repaired(probabilities(champion, inputs), calibrator)
+    days, nightly = late[spec.data.event_time].dt.date.to_numpy(), spec.model.recalibrate.when != "never"
+    mine = as_served(probabilities(challenger, inputs), y, days, nightly)
+    heuristic = as_served(probabilities(baseline, inputs), y, days, nightly)
+    theirs = None if champion is None else as_served(probabilities(champion, inputs), y, days, nightly)
     seen = 0
     if champion_saw_until is not None:
         seen = int((late[spec.data.event_time] < pd.Timestamp(champion_saw_until)).sum())

@@ -148,7 +148,6 @@ def evaluate_step(request: TurnRequest, prepared_at: Path, models: Path) -> tupl
         twin,
         baseline,
         None if champion is None else _champion_model(request),
-        None if champion is None else champion.calibrator,
         None if champion is None else champion.trained_until,
     )
     accepted = verdict.action is AcceptAction.ACCEPT

@@ -1,0 +1,87 @@
+"""Everything that can be known to be wrong with a project before it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .entry_points import check_entries
+from .errors import Problem
+from .loading import read
+from .model_loop import ModelLoop, parse_entry_point
+from .yaml_file import Document, Key
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`problems` keep a project from running; `warnings` do not. `loop` is None where its file has a problem."""
+
+    loop: ModelLoop | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+def check_loop(path: Path, imports: bool = True) -> Findings:
+    """Checks a ModelLoop's file and, beside it, what it names: entry points (imported, unless `imports` is False),
+    expectations, data. What can be checked is, even where other fields are wrong. Raises SpecError where the file
+    holds no ModelLoop."""
+    loop, document, problems = read(path, ModelLoop)
+    folder = path.resolve().parent
+    if imports:
+        problems += check_entries(dict(_entries(document)), folder, document)
+    problems += _expectations(document, folder)
+    by_line = sorted(problems, key=lambda problem: problem.line or 0)
+    return Findings(loop, tuple(by_line), tuple(_source(document, folder)))
+
+
+def _at(value: Any, *keys: Key) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _entries(document: Document) -> Iterator[tuple[str, str]]:
+    """The entry points that are well formed; the others have a problem already."""
+    for field in ("trainer", "baseline", "features"):
+        entry = _at(document.value, "spec", "model", field)
+        try:
+            yield field, parse_entry_point(entry)
+        except ValueError:
+            continue
+
+
+def _expectations(document: Document, folder: Path) -> Iterator[Problem]:
+    keys = ("spec", "data", "expectations")
+    name = _at(document.value, *keys)
+    if not isinstance(name, str):
+        return
+    file = folder / name
+    try:
+        suite = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        near = [entry.name for entry in sorted(folder.glob("*.json"))]
+        hint = f"The JSON files beside the loop are {', '.join(near)}." if near else "Leave it out to expect nothing."
+        yield document.problem(keys, f"{name} cannot be read: {error.strerror}", hint)
+    except ValueError as error:
+        yield document.problem(keys, f"{name} is no JSON: {error}", "A Great Expectations suite is written as JSON.")
+    else:
+        if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
+            hint = 'It looks like {"name": ..., "expectations": [{"type": ..., "kwargs": {...}}]}.'
+            yield document.problem(keys, f"{name} is no Great Expectations suite", hint)
+
+
+def _source(document: Document, folder: Path) -> Iterator[Problem]:
+    """Data may come later: that there is none yet is worth a word, not a refusal."""
+    for format in ("parquet", "csv"):
+        pattern = _at(document.value, "spec", "data", "source", format)
+        if not isinstance(pattern, str) or not pattern:
+            continue
+        is_glob = any(character in pattern for character in "*?[")
+        wanted = pattern if is_glob else f"{pattern.rstrip('/')}/*.{format}"
+        if not Path(pattern).is_absolute() and not any(folder.glob(wanted)):
+            keys = ("spec", "data", "source", format)
+            hint = f"A partition is a file such as 2026-01-31.{format}; the day is in its name."
+            yield document.problem(keys, f"nothing matches {wanted} yet", hint)

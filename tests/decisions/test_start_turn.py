@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tidemill.decisions.start_turn import MONTH, StartAction, TurnFacts, start
+from tidemill.decisions.verdict import Reason
+from tidemill.spec.model_loop import Limits
+
+NOW = datetime(2013, 6, 1, tzinfo=UTC)
+LIMITS = Limits()
+MANUAL = {"kind": "Manual", "id": "manual-1"}
+SCHEDULE = {"kind": "Schedule", "id": "schedule-2013-05-27T04:00Z"}
+PERFORMANCE = {"kind": "Performance", "id": "performance-2013-05-30"}
+READY = TurnFacts(NOW, (SCHEDULE,), True, False, False, (NOW - timedelta(days=10),), 5000, 50_000)
+
+
+def days_ago(*days: float) -> tuple[datetime, ...]:
+    return tuple(NOW - timedelta(days=day) for day in days)
+
+
+def test_a_pending_signal_starts_a_turn_and_is_named() -> None:
+    verdict = start(READY, LIMITS, 2000)
+    assert (verdict.action, verdict.reason) == (StartAction.START, Reason.SCHEDULE)
+    assert SCHEDULE["id"] in verdict.message
+    json.dumps(verdict.evidence)
+
+
+def test_the_most_telling_signal_gives_the_reason() -> None:
+    assert start(replace(READY, signals=(SCHEDULE, PERFORMANCE)), LIMITS, 2000).reason is Reason.PERFORMANCE
+    assert start(replace(READY, signals=(SCHEDULE, PERFORMANCE, MANUAL)), LIMITS, 2000).reason is Reason.MANUAL
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"signals": ()}, Reason.NO_SIGNAL),
+        ({"turn_running": True}, Reason.TURN_RUNNING),
+        ({"rollout_running": True}, Reason.ROLLOUT_RUNNING),
+        ({"turns_started": days_ago(2)}, Reason.COOLDOWN),
+        ({"turns_started": days_ago(29, 25, 20, 15, 10, 5)}, Reason.BUDGET_SPENT),
+        ({"new_outcomes": 999}, Reason.TOO_FEW_OUTCOMES),
+        ({"champion_exists": False, "admitted_rows": 1999}, Reason.TOO_LITTLE_DATA),
+    ],
+)
+def test_each_reason_to_wait(change: dict, reason: Reason) -> None:
+    verdict = start(replace(READY, **change), LIMITS, 2000)
+    assert (verdict.action, verdict.reason) == (StartAction.WAIT, reason)
+    json.dumps(verdict.evidence)
+
+
+def test_waiting_says_until_when() -> None:
+    assert "2013-06-02 00:00Z" in start(replace(READY, turns_started=days_ago(2)), LIMITS, 2000).message
+    spent = start(replace(READY, turns_started=days_ago(29, 25, 20, 15, 10, 5)), LIMITS, 2000)
+    assert "2013-06-02 00:00Z" in spent.message  # the turn of 29 days ago leaves the month then
+
+
+def test_at_the_time_it_names_the_wait_is_over() -> None:
+    for started in (days_ago(2), days_ago(29, 25, 20, 15, 10, 5)):
+        until = start(replace(READY, turns_started=started), LIMITS, 2000).evidence["until"]
+        later = replace(READY, turns_started=started, now=datetime.fromisoformat(until))
+        assert start(later, LIMITS, 2000).action is StartAction.START
+
+
+def test_a_person_passes_the_limits_but_not_a_running_turn_or_rollout() -> None:
+    tight = replace(READY, signals=(MANUAL,), turns_started=days_ago(*range(1, 20)), new_outcomes=0)
+    assert start(tight, LIMITS, 2000).action is StartAction.START
+    assert start(replace(tight, turn_running=True), LIMITS, 2000).reason is Reason.TURN_RUNNING
+    assert start(replace(tight, rollout_running=True), LIMITS, 2000).reason is Reason.ROLLOUT_RUNNING
+
+
+def test_without_a_champion_enough_rows_are_a_signal() -> None:
+    first = TurnFacts(NOW, (), False, False, False, (), 5000, 2000)
+    assert start(first, LIMITS, 2000).reason is Reason.BOOTSTRAP
+    assert start(replace(first, new_outcomes=10), LIMITS, 2000).reason is Reason.TOO_FEW_OUTCOMES
+    assert start(replace(first, turns_started=days_ago(1)), LIMITS, 2000).reason is Reason.COOLDOWN
+
+
+def test_limits_of_nothing_hold_nothing_back() -> None:
+    free = Limits(cooldown="0s", max_per_month=1000, min_new_outcomes=0)
+    assert start(replace(READY, turns_started=(NOW,), new_outcomes=0), free, 1).action is StartAction.START
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 72), st.sampled_from([MANUAL, SCHEDULE, PERFORMANCE])), max_size=150),
+    st.integers(1, 4),
+    st.integers(0, 6),
+)
+def test_no_sequence_of_decisions_exceeds_the_limits(ticks: list, budget: int, cooldown: int) -> None:
+    """What a person starts is the person's affair; whatever the loop starts keeps budget and cooldown."""
+    limits = Limits(cooldown=f"{cooldown}d", max_per_month=budget, min_new_outcomes=0)
+    now, started, automatic = NOW, [], []
+    for hours, signal in ticks:
+        now += timedelta(hours=hours)
+        verdict = start(replace(READY, now=now, signals=(signal,), turns_started=tuple(started)), limits, 2000)
+        if verdict.action is StartAction.START:
+            if signal is not MANUAL:
+                assert all(now - before >= limits.cooldown for before in started)
+                automatic.append(now)
+            started.append(now)
+    for moment in automatic:
+        assert sum(moment - MONTH < before <= moment for before in started if before <= moment) <= budget

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_harness import NOW, Running
-from tidemill.gateway import app
+from tidemill.gateway import hot_path
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 
@@ -59,7 +59,7 @@ def test_what_is_no_json_is_refused(running: Running) -> None:
 
 
 def test_a_body_is_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "MAX_BODY", 1000)
+    monkeypatch.setattr(hot_path, "MAX_BODY", 1000)
     response = running.http.post("/v2/models/delay/infer", content=b" " * 2000)
     assert (response.status_code, "MiB" in response.json()["error"]) == (413, True)
 

@@ -1,9 +1,8 @@
-"""The HTTP side: Open Inference Protocol v2 REST, labels, metrics."""
+"""The HTTP side: Open Inference Protocol v2 REST, labels, metrics. Inference itself is in hot_path."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from time import perf_counter
 from typing import Any
 
 import orjson
@@ -17,18 +16,16 @@ from starlette.routing import Route
 import tidemill
 from tidemill.loop.errors import LabelRefused, TemporaryError
 
+from .hot_path import HotPath, read_body, unknown_model
 from .metrics import Metrics
 from .plane import Plane
-from .protocol import output, parse_inference, parse_json, parse_outcomes
-from .records import Group
+from .protocol import parse_json, parse_outcomes
 from .refusals import Refused
-
-MAX_BODY = 16 << 20  # bytes
 
 Handler = Callable[[Request, Plane], Awaitable[Response]]
 
 
-def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> Starlette:
+def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> HotPath:
     """An ASGI application over the loops' data planes, which may be added to `planes` later."""
 
     def of_model(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -36,7 +33,7 @@ def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> Starlette:
             name = request.path_params["model"]
             plane = planes.get(name)
             if plane is None:
-                raise Refused(404, f"There is no model {name!r} here. Served: {', '.join(planes) or 'none'}.")
+                raise Refused(404, unknown_model(name, planes))
             return await handler(request, plane)
 
         return endpoint
@@ -55,10 +52,8 @@ def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> Starlette:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
-    return Starlette(
+    rest = Starlette(
         routes=[
-            Route(f"{model}/infer", of_model(_infer), methods=["POST"]),
-            Route(f"{version}/infer", of_model(_infer), methods=["POST"]),
             Route(f"{model}/outcomes", of_model(_outcomes), methods=["POST"]),
             Route(f"{model}/ready", of_model(_ready)),
             Route(f"{version}/ready", of_model(_ready)),
@@ -77,61 +72,11 @@ def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> Starlette:
             500: lambda _, error: _error(500, f"The gateway failed: {type(error).__name__}. Its log says more."),
         },
     )
-
-
-async def _infer(request: Request, plane: Plane) -> Response:
-    start = perf_counter()
-    status = 200
-    try:
-        document = parse_json(await _body(request))
-        data = plane.spec.data
-        inference = parse_inference(document, data.key, data.event_time, plane.now())
-        version = request.path_params.get("version")
-        groups = await (plane.infer(inference) if version is None else plane.infer_fixed(inference, version))
-        return _json(_answer(plane.name, inference.id, len(inference.keys), groups))
-    except Refused as error:
-        status = error.status
-        raise
-    except Exception:
-        status = 500
-        raise
-    finally:
-        plane.metrics.requests.labels(plane.name, status).inc()
-        plane.metrics.seconds.labels(plane.name).observe(perf_counter() - start)
-
-
-def _answer(model: str, id: str, n: int, groups: list[Group]) -> dict[str, Any]:
-    probability, versions, arms = [0.0] * n, [""] * n, [""] * n
-    why: list[str] = []
-    calibrators: dict[str, str] = {}
-    for group in groups:
-        part = group.scored
-        assert part is not None, "a request with an unanswered row was refused before"
-        for row, score in zip(part.rows, part.score, strict=True):
-            probability[row], versions[row], arms[row] = score, part.version, group.role
-        why += [failed.why for failed in group.failed]
-        if part.calibrator is not None:
-            calibrators[part.version] = part.calibrator
-    parameters: dict[str, Any] = {"request_id": id, "fallback": bool(why)}
-    if why:
-        parameters["why"] = "; ".join(why)
-    if calibrators:
-        parameters["calibrators"] = ", ".join(f"{version}: {name}" for version, name in calibrators.items())
-    return {
-        "model_name": model,
-        "model_version": ",".join(dict.fromkeys(versions)),
-        "id": id,
-        "parameters": parameters,
-        "outputs": [
-            output("probability", "FP64", probability),
-            output("version", "BYTES", versions),
-            output("arm", "BYTES", arms),
-        ],
-    }
+    return HotPath(planes, rest)
 
 
 async def _outcomes(request: Request, plane: Plane) -> Response:
-    keys, labels = parse_outcomes(parse_json(await _body(request)))
+    keys, labels = parse_outcomes(parse_json(await read_body(request.receive)))
 
     def record() -> dict[str, int]:
         import pandas as pd
@@ -174,16 +119,6 @@ async def _metadata(request: Request, plane: Plane) -> Response:
             "outputs": [{"name": n, "datatype": kind, "shape": [-1]} for n, kind in kinds.items()],
         }
     )
-
-
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise Refused(413, f"The body is larger than {MAX_BODY >> 20} MiB: send fewer rows at a time.")
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _json(document: Any, status: int = 200) -> Response:

@@ -26,6 +26,10 @@ class Metrics:
         )
         self.outcomes = self._counter("outcomes", "Labels that came in: new, duplicate, conflicting.", "loop", "kind")
 
+    def answered(self, loop: str, status: int, seconds: float) -> None:
+        self.requests.labels(loop, status).inc()
+        self.seconds.labels(loop).observe(seconds)
+
     def text(self) -> bytes:
         return generate_latest(self.registry)
 

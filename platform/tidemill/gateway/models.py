@@ -11,6 +11,7 @@ import numpy as np
 from tidemill.adapters.artifact import fingerprint, local_folder, verify
 from tidemill.loop.model import ModelVersion
 
+from .arrays import takes_arrays
 from .batching import Batcher
 from .schema import Cells, Schema, read_schema
 
@@ -26,6 +27,7 @@ class Served:
         self._fingerprint = fingerprint(folder)
         self._estimator = estimator
         self._positive = _positive(estimator)
+        self._array = schema is not None and takes_arrays(estimator, schema)
         self.front = Batcher(f"model {version.version}", self.predict)
         self.back = Batcher(f"mirror {version.version}", self.predict)
 
@@ -63,7 +65,7 @@ class Served:
         import pandas as pd
 
         if self.schema is not None:
-            return self.schema.frame(parts)
+            return self.schema.array(parts) if self._array else self.schema.frame(parts)
         return pd.concat([pd.DataFrame(dict(zip(names, values, strict=True))) for names, *values in parts])
 
 

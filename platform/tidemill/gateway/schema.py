@@ -34,7 +34,8 @@ class Schema:
     columns: tuple[Column, ...] = field(default=())
 
     @cached_property
-    def _plain(self) -> bool:
+    def plain(self) -> bool:
+        """Nothing but doubles."""
         return all(column.type == "double" for column in self.columns)
 
     @cached_property
@@ -62,13 +63,20 @@ class Schema:
         """The rows of all parts, in order. Nulls are NaN, or None in text."""
         import pandas as pd
 
-        joined = parts[0]
-        if len(parts) > 1:
-            joined = [[value for part in parts for value in part[at]] for at in range(len(self.columns))]
-        if self._plain:
-            return pd.DataFrame(np.array(joined, dtype=float).T, columns=self._names, copy=False)
+        if self.plain:
+            return pd.DataFrame(self.array(parts), columns=self._names, copy=False)
+        joined = self._joined(parts)
         data = {c.name: _array(c, values) for c, values in zip(self.columns, joined, strict=True)}
         return pd.DataFrame(data)
+
+    def array(self, parts: Sequence[Cells]) -> np.ndarray[Any, Any]:
+        """The same as floats, shape (rows, columns); for a plain schema."""
+        return np.array(self._joined(parts), dtype=float).T
+
+    def _joined(self, parts: Sequence[Cells]) -> Cells:
+        if len(parts) == 1:
+            return parts[0]
+        return [[value for part in parts for value in part[at]] for at in range(len(self.columns))]
 
     def tensors(self) -> list[dict[str, Any]]:
         """The metadata of the protocol's `inputs`."""

@@ -66,7 +66,6 @@ class Gateway:
 
     def start(self) -> None:
         """Returns when requests are answered. Raises TidemillError where the address is taken."""
-        import os, sys; sys.setswitchinterval(float(os.environ.get("SWI","0.005")))
         import uvicorn
 
         from .app import create_app

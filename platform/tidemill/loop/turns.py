@@ -44,7 +44,7 @@ def start_turn(context: Context, now: datetime) -> None:
         return
     request = _request(context, signals, now)
     if context.state.get(context.name, "turn", request.id) is not None:
-        message = f"Turn {request.id} ran before on the same spec, code and data; it would end the same way."
+        message = f"Turn {request.id} ran before on the same spec, code and data; it would end the same way. Change one of them."
         context.wait(Event(now, "turn.waiting", Reason.NO_SIGNAL, message))
         return
     write_request(request)
@@ -202,5 +202,11 @@ def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datet
     message = status.message or f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times: its process ended without a result."
     write = Write("turn", turn["id"], {**turn, "status": "failed", "finished_at": now.isoformat(),
                                        "reason": str(reason), "message": message})  # fmt: skip
+    # Nothing answered its signals: they wait for a turn that does (the cooldown keeps that from being at once).
+    unanswered = [
+        Write("signal", signal["id"], {**signal, "consumed_by": None})
+        for signal in context.state.documents(context.name, "signal")
+        if signal["consumed_by"] == turn["id"]
+    ]
     event = Event(now, "turn.failed", reason, message, {"turn": turn["id"], "step": status.step})
-    context.record(event, [write], f"turn/{turn['id']}/finished")
+    context.record(event, [write, *unanswered], f"turn/{turn['id']}/finished")

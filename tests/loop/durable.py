@@ -1,0 +1,213 @@
+"""A loop whose every port survives a kill, and a life for it: for tests that kill it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pandas as pd
+from small_world import MODEL, NoExpectations, SmallWorld, deliver, model_loop
+from tidemill.adapters.file_source import FileSource
+from tidemill.adapters.inline_pipelines import InlinePipelines
+from tidemill.adapters.memory_registry import MemoryRegistry
+from tidemill.adapters.notifiers import NoNotifier
+from tidemill.adapters.outcomes import SqliteOutcomes
+from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.adapters.sql_state import SqlState
+from tidemill.gateway.inline import InlineDataPlane
+from tidemill.loop.context import Context, Ports
+from tidemill.loop.replay import SetClock
+from tidemill.loop.requests import ask
+from tidemill.loop.tick import settle
+
+DAYS = 5
+LOOP = model_loop(
+    triggers={"limits": {"cooldown": "0d", "minNewOutcomes": 0}},
+    evaluation={"accept": {"minRows": 50, "minGain": -1.0, "sliceTolerance": 1.0}},
+    window={"holdOut": "3d"},
+    rollout={
+        "steps": [{"shadow": "100%", "minOutcomes": 10}],
+        "judge": {"alpha": 0.4, "metrics": [{"metric": "log_loss", "margin": 0.5}]},
+    },
+)
+WORLD = SmallWorld(start=date(2020, 1, 1), live_from=date(2020, 1, 12), rows=40, turn=date(2020, 1, 12))
+
+# What is killed at: the loop's ways of changing anything.
+WRITES = {
+    "state": ("put", "put_once", "transact"),
+    "outcomes": ("record",),
+    "log": ("append_frame",),
+    "registry": ("register", "set_alias"),
+    "serving": ("set_route",),
+    "pipelines": ("submit",),
+}
+
+
+class Killer:
+    """Counts writes, and dies of SIGKILL at the n-th: before it, or right after it."""
+
+    def __init__(self, at: int | None, after: bool) -> None:
+        self.at, self.after, self.writes = at, after, 0
+
+    def wrap(self, port: Any, methods: tuple[str, ...]) -> Any:
+        for name in methods:
+            setattr(port, name, self._counted(getattr(port, name)))
+        return port
+
+    def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.writes += 1
+            if self.writes == self.at and not self.after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = method(*args, **kwargs)
+            if self.writes == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return counted
+
+
+class KeptRegistry(MemoryRegistry):
+    """The registry in memory, pickled at each change."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        if path.exists():
+            self.__dict__.update(pickle.loads(path.read_bytes()))
+
+    def put(self, model: Any) -> str:
+        uri = super().put(model)
+        self._keep()
+        return uri
+
+    def register(self, *args: Any, **kwargs: Any) -> Any:
+        version = super().register(*args, **kwargs)
+        self._keep()
+        return version
+
+    def set_alias(self, name: str, alias: str, version: str | None) -> None:
+        super().set_alias(name, alias, version)
+        self._keep()
+
+    def _keep(self) -> None:
+        kept = {key: self.__dict__[key] for key in ("_versions", "_aliases", "_models")}
+        aside = self._path.with_suffix(".part")
+        aside.write_bytes(cloudpickle.dumps(kept))
+        aside.replace(self._path)
+
+
+class KeptPipelines(InlinePipelines):
+    """Remembers on disk how each turn ended, as every backend does."""
+
+    def __init__(self, registry: MemoryRegistry, path: Path) -> None:
+        super().__init__(registry)
+        self._path = path
+        if path.exists():
+            self._ended = pickle.loads(path.read_bytes())
+
+    def submit(self, request: Any) -> None:
+        super().submit(request)
+        aside = self._path.with_suffix(".part")
+        aside.write_bytes(pickle.dumps(self._ended))
+        aside.replace(self._path)
+
+
+class FrameLog:
+    """The real log, written to in frames."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = ParquetPredictionLog(folder)
+
+    def append_frame(self, frame: pd.DataFrame) -> None:
+        self._log.append(frame.to_dict("records"))
+
+    def read(self, start: datetime, end: datetime) -> pd.DataFrame:
+        return self._log.read(start, end)
+
+
+def live(folder: Path, killer: Killer) -> Context:
+    """Lives the life from where it was left, to its end."""
+    home = folder / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    (folder / "small_model.py").write_text(MODEL)
+    clock = SetClock(_morning(WORLD.live_from))
+    registry = killer.wrap(KeptRegistry(home / "registry"), WRITES["registry"])
+    outcomes = killer.wrap(SqliteOutcomes(home / "outcomes"), WRITES["outcomes"])
+    log = killer.wrap(FrameLog(home / "predictions"), WRITES["log"])
+    plane = killer.wrap(InlineDataPlane(LOOP.spec.data, log, outcomes, clock, registry.load), WRITES["serving"])
+    ports = Ports(
+        source=FileSource(folder, "data/", "parquet"),
+        log=log,
+        outcomes=outcomes,
+        registry=registry,
+        serving=plane,
+        pipelines=killer.wrap(KeptPipelines(registry, home / "pipelines"), WRITES["pipelines"]),
+        validator=NoExpectations(),
+        notifier=NoNotifier(),
+        state=killer.wrap(SqlState(f"sqlite:///{home}/state.db"), WRITES["state"]),
+    )
+    context = Context(LOOP, folder, home, "memory:", ports)
+    progress = home / "day"
+    first = int(progress.read_text()) if progress.exists() else 0
+    with context.state.lease(context.name):
+        _bootstrap(folder, context)
+        if first:  # as a daemon does when it starts: it finishes what the last tick began
+            settle(context, _morning(WORLD.live_from + timedelta(days=first)))
+        for n in range(first, DAYS):
+            day = WORLD.live_from + timedelta(days=n)
+            clock.time = datetime.combine(day, time(20), UTC)
+            plane.predict(WORLD.delivered(day))
+            clock.time = _morning(day + timedelta(days=1))
+            deliver(folder / "data", day, WORLD.delivered(day))
+            if n == 1:
+                _ask_once(context, clock.time)
+            plane.send_labels(WORLD.labels(clock.time, clock.time - timedelta(days=1)))
+            progress.write_text(str(n + 1))
+            settle(context, clock.time)
+    return context
+
+
+def _bootstrap(folder: Path, context: Context) -> None:
+    for n in range((WORLD.live_from - WORLD.start).days):
+        day = WORLD.start + timedelta(days=n)
+        if not (folder / "data" / f"{day}.parquet").exists():
+            deliver(folder / "data", day, WORLD.delivered(day))
+    moment = _morning(WORLD.live_from)
+    if context.state.get(context.name, "champion", "current") is None:
+        context.ports.outcomes.record(WORLD.labels(moment, datetime.combine(WORLD.start, time(0), UTC)), moment, "history")
+        settle(context, moment)
+    elif context.ports.serving.route(context.name) is None:
+        settle(context, moment)
+
+
+def _ask_once(context: Context, now: datetime) -> None:
+    ask(context.state, context.name, "train", "ann", "", now)  # its id is of who, what and when: asked again, the same
+
+
+def _morning(day: date) -> datetime:
+    return datetime.combine(day, time(7), UTC)
+
+
+def end_state(context: Context) -> dict[str, Any]:
+    """Everything that a loop remembers, but for how often a run had to be submitted."""
+    kinds = ("partition", "block", "signal", "turn", "rollout", "champion", "reign", "request", "repair", "alert")
+    documents = {kind: context.state.documents(context.name, kind) for kind in kinds}
+    for turn in documents["turn"]:
+        turn.pop("attempts")
+    versions = [(v.version, v.turn, v.tags.get("tidemill.role")) for v in context.ports.registry.versions(context.name)]
+    fits = {version: context.calibrators(version) for version, _, _ in versions}
+    return {
+        **{kind: sorted(found, key=lambda d: str(d.get("id", d))) for kind, found in documents.items()},
+        "ledger": sorted((line["id"], line["event"], line["reason"], line["message"]) for line in context.state.ledger(context.name)),
+        "versions": versions,
+        "calibrators": fits,
+        "aliases": context.ports.registry.aliases(context.name),
+        "route": context.ports.serving.route(context.name),
+    }

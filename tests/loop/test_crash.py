@@ -1,0 +1,86 @@
+"""kill -9 at any of the loop's writes, then start again: the same end state as without the kill."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from durable import Killer, end_state, live
+from tidemill.loop.ports import State
+
+
+def in_child(work: Callable[[], Any], result: Path) -> int:
+    """Runs in a fork, which may die; the wait status. A fork pays no imports."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            result.write_bytes(pickle.dumps(work()))
+            code = 0
+        except BaseException:
+            traceback.print_exc(file=sys.__stderr__)
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+def life(folder: Path, at: int | None, after: bool = False) -> tuple[int, Any]:
+    """(wait status, (end state, number of writes) where it got that far)."""
+    result = folder / "result"
+
+    def work() -> Any:
+        killer = Killer(at, after)
+        context = live(folder, killer)
+        return end_state(context), killer.writes
+
+    folder.mkdir(exist_ok=True)
+    result.unlink(missing_ok=True)
+    status = in_child(work, result)
+    return status, pickle.loads(result.read_bytes()) if result.exists() else None
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], int]:
+    folder = tmp_path_factory.mktemp("crash")
+    status, result = life(folder / "undisturbed", None)
+    assert status == 0
+    return folder, *result
+
+
+def test_the_undisturbed_life_passes_everything_that_can_be_interrupted(
+    undisturbed: tuple[Path, dict[str, Any], int],
+) -> None:
+    _, state, writes = undisturbed
+    assert writes > 60
+    events = {event for _, event, _, _ in state["ledger"]}
+    assert {"partition.admitted", "turn.started", "challenger.registered", "rollout.advanced", "champion.promoted"} <= events
+    assert len(state["turn"]) == 2
+
+
+@pytest.mark.timeout(420)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_write_ends_in_the_same_state(undisturbed: tuple[Path, dict[str, Any], int], after: bool) -> None:
+    folder, expected, writes = undisturbed
+    # Reopened often: the writes between two partitions of the history are alike, so every second of these is enough.
+    for at in range(1, writes + 1, 1 if os.environ.get("TIDEMILL_EVERY_WRITE") else 3):
+        place = folder / f"{at}-{after}"
+        status, _ = life(place, at + after)
+        assert os.WIFSIGNALED(status), f"write {at} was never reached"
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        status, result = life(place, None)
+        assert status == 0, f"after a kill at write {at} it does not start again"
+        for kind, found in expected.items():
+            assert result[0][kind] == found, f"{kind} differs after a kill at write {at}"
+
+
+def test_state_is_a_port_like_any_other() -> None:
+    """What is wrapped above are all the writing methods that the port has."""
+    writing = {name for name in vars(State) if not name.startswith("_")} - {"lease", "get", "documents", "ledger"}
+    assert writing == {"put", "put_once", "transact"}

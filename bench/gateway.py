@@ -193,7 +193,12 @@ def process(command: list[str], folder: Path, **environment: str) -> Iterator[No
     log = folder / "log"
     with log.open("w") as file:
         started = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **environment}
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=folder,  # MLServer leaves files where it stands
+            start_new_session=True,
+            env={**os.environ, **environment},
         )
         try:
             yield

@@ -11,7 +11,7 @@ import sys
 import tokenize
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import click
 from pydantic import BaseModel, TypeAdapter
@@ -70,8 +70,12 @@ def _with_paths(root: type[BaseModel]) -> list[tuple[type[BaseModel], str]]:
         for field in model.model_fields.values():
             inner = model_in(field.annotation)
             if inner is not None:
-                paths.setdefault(inner, f"{paths[model]}.{field.alias}".removeprefix("."))
+                paths.setdefault(inner, f"{paths[model]}.{field.alias}{_many(field)}".removeprefix("."))
     return list(paths.items())
+
+
+def _many(field: Any) -> str:
+    return "[]" if get_origin(field.annotation) is tuple else ""
 
 
 def _field_row(field: Any, described: dict[str, Any]) -> str:
@@ -130,8 +134,9 @@ def _form(described: dict[str, Any]) -> str:
 
 def cli_page() -> str:
     lines = [NOTE, "# Command line\n", "```text", _help(cli, "tidemill"), "```\n"]
-    lines.append("An error is a sentence on stderr; with `--output json` it is `{\"error\": {...}}` there. Codes: 0 done, "
-                 "1 it failed, 2 the files or the command line are wrong, 3 another process acts for this loop.")  # fmt: skip
+    lines.append('An error is a sentence on stderr; with `--output json` it is `{"error": {...}}` there.\n')
+    lines += ["| code | means |\n|---|---|", "| 0 | done |", "| 1 | it failed |"]
+    lines += ["| 2 | the files or the command line are wrong |", "| 3 | another process acts for this loop |"]
     for verb, (module, _) in VERBS.items():
         command = import_module(f"tidemill.cli.{module}").command
         lines += [f"\n## {verb}\n", "```text", _help(command, f"tidemill {verb}"), "```"]

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -24,6 +23,7 @@ from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.request import folder_of
 
 from .run_pipeline import LOCK, RESULT, read_steps
+from .warm_python import WarmPython
 
 _POLL = 0.05
 _PID = "run.pid"
@@ -35,6 +35,7 @@ class LocalPipelines:
 
     def __init__(self, turns: Path, pipeline: Path | None = None) -> None:
         self._turns, self._pipeline = turns, pipeline
+        self._warm = WarmPython()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def submit(self, request: TurnRequest) -> None:
@@ -45,12 +46,12 @@ class LocalPipelines:
         path = os.pathsep.join(filter(None, [request.project, os.environ.get("PYTHONPATH", "")]))
         with (work / "run.log").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "tidemill.adapters.run_pipeline", str(work), str(pipeline)],
+                [*self._warm.command(), "-m", "tidemill.adapters.run_pipeline", str(work), str(pipeline)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": path},
+                process_group=0,
+                env={**os.environ, **self._warm.environment(), "PYTHONPATH": path},
             )
         (work / _PID).write_text(str(child.pid))
         self._children[request.id] = child

@@ -22,6 +22,8 @@ from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.request import read_request, to_json
 from tidemill.loop.turn.steps import ACCEPTED, PASSED
 
+from .warm_python import kfp_executable
+
 LOCK, RESULT = "run.lock", "result.json"
 
 
@@ -53,6 +55,7 @@ def _run(work: Path, pipeline: Path, request: str) -> None:
     from kfp import local
     from kfp.components import load_component_from_file
 
+    sys.executable = kfp_executable() or sys.executable
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
         pipeline_root=str(work / "pipeline"),

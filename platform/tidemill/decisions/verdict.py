@@ -24,48 +24,48 @@ class Reason(StrEnum):
     EXPECTATION_FAILED = "ExpectationFailed"  # a hard expectation does not hold
     UNLIKE_HISTORY = "UnlikeHistory"  # farther from every admitted partition than the declared rate allows
     # signals
-    SCHEDULE = "Schedule"
-    NEW_DATA = "NewData"
-    PERFORMANCE = "Performance"
-    DRIFT = "Drift"
-    MANUAL = "Manual"
+    SCHEDULE = "Schedule"  # the calendar says so
+    NEW_DATA = "NewData"  # the admitted rows grew by the declared share
+    PERFORMANCE = "Performance"  # the champion loses more than it promises
+    DRIFT = "Drift"  # the inputs are not what they were
+    MANUAL = "Manual"  # a person asked
     BOOTSTRAP = "Bootstrap"  # there is no champion yet
     # starting a turn
-    NO_SIGNAL = "NoSignal"
-    COOLDOWN = "Cooldown"
-    BUDGET_SPENT = "BudgetSpent"
-    TOO_FEW_OUTCOMES = "TooFewOutcomes"
-    TURN_RUNNING = "TurnRunning"
-    ROLLOUT_RUNNING = "RolloutRunning"
-    TOO_LITTLE_DATA = "TooLittleData"
+    NO_SIGNAL = "NoSignal"  # there is no reason to train
+    COOLDOWN = "Cooldown"  # the last turn is too recent
+    BUDGET_SPENT = "BudgetSpent"  # this month's turns are used up
+    TOO_FEW_OUTCOMES = "TooFewOutcomes"  # too few labels arrived since the last turn
+    TURN_RUNNING = "TurnRunning"  # a turn is running already
+    ROLLOUT_RUNNING = "RolloutRunning"  # a challenger is being tried; a turn waits for its end
+    TOO_LITTLE_DATA = "TooLittleData"  # too few rows to train and evaluate on
     # how a turn ended
-    ACCEPTED = "Accepted"
-    DATA_REJECTED = "DataRejected"
-    NO_BETTER_THAN_CHAMPION = "NoBetterThanChampion"
-    NO_BETTER_THAN_BASELINE = "NoBetterThanBaseline"
-    SLICE_WORSE = "SliceWorse"
-    NOT_A_NUMBER = "NotANumber"
-    TRAINER_FAILED = "TrainerFailed"
-    TIMED_OUT = "TimedOut"
-    PIPELINE_FAILED = "PipelineFailed"
+    ACCEPTED = "Accepted"  # the challenger cleared the bar and may enter a rollout
+    DATA_REJECTED = "DataRejected"  # the turn's snapshot cannot be trained on
+    NO_BETTER_THAN_CHAMPION = "NoBetterThanChampion"  # the challenger gains less over the champion than is asked
+    NO_BETTER_THAN_BASELINE = "NoBetterThanBaseline"  # the challenger does not clear the heuristic
+    SLICE_WORSE = "SliceWorse"  # the challenger loses too much on a slice
+    NOT_A_NUMBER = "NotANumber"  # the challenger answers with something that is no probability
+    TRAINER_FAILED = "TrainerFailed"  # the user's own code raised, or returned no model
+    TIMED_OUT = "TimedOut"  # the turn took longer than model.timeout
+    PIPELINE_FAILED = "PipelineFailed"  # a step of the pipeline failed
     ARTIFACT_CHANGED = "ArtifactChanged"  # the digest on disk is not the one that was registered
     # rollout
-    STARTED = "Started"
-    NOT_READY = "NotReady"
-    GATHERING_EVIDENCE = "GatheringEvidence"
-    NON_INFERIOR = "NonInferior"
-    WORSE = "Worse"
-    SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"
-    INCONCLUSIVE = "Inconclusive"
-    AWAITING_APPROVAL = "AwaitingApproval"
-    APPROVED = "Approved"
-    ABORTED_BY_PERSON = "AbortedByPerson"
-    ROLLED_BACK_BY_PERSON = "RolledBackByPerson"
-    SUPERSEDED = "Superseded"
+    STARTED = "Started"  # the rollout, or a step of it, began
+    NOT_READY = "NotReady"  # a version, or a day, is not ready yet
+    GATHERING_EVIDENCE = "GatheringEvidence"  # the evidence does not decide yet
+    NON_INFERIOR = "NonInferior"  # the challenger is no worse, within the margins
+    WORSE = "Worse"  # the challenger is worse
+    SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"  # traffic is not split as declared, so that nothing can be compared
+    INCONCLUSIVE = "Inconclusive"  # the rollout's time is over without a verdict
+    AWAITING_APPROVAL = "AwaitingApproval"  # a person must approve
+    APPROVED = "Approved"  # a person approved
+    ABORTED_BY_PERSON = "AbortedByPerson"  # a person ended the rollout
+    ROLLED_BACK_BY_PERSON = "RolledBackByPerson"  # a person let the previous champion serve again
+    SUPERSEDED = "Superseded"  # something newer took its place
     # repair
     NOT_EARNED = "NotEarned"  # the correction has not yet shown a gain over the uncorrected model
-    EARNED = "Earned"
-    WITHDRAWN = "Withdrawn"
+    EARNED = "Earned"  # the correction's gain stands: it serves
+    WITHDRAWN = "Withdrawn"  # the correction's gain no longer stands: it serves no more
 
 
 A = TypeVar("A", bound=StrEnum)

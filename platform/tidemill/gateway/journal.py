@@ -26,8 +26,10 @@ class Journal:
         self._flush: asyncio.Future[None] | None = None
 
     async def write(self, request: Inference, groups: list[Group], at: datetime) -> None:
-        """Returns when the rows are in the log, with those of all requests that end in the same step of the loop: one
-        system call for all. A fallback's rows carry the role of the arm that it stood in for: they are no evidence for its own arm."""
+        """Returns when the rows are in the log. What ends in the same step of the event loop is written in one system
+        call: each one lets go of the GIL, and a busy model thread is slow to give it back.
+
+        A fallback's rows carry the role of the arm that it stood in for: they are no evidence for its own arm."""
         rows: list[dict[str, Any]] = []
         for group in groups:
             for failed in group.failed:

@@ -46,10 +46,10 @@ def positive(value: timedelta) -> timedelta:
 
 
 def format_duration(value: timedelta) -> str:
-    """The shortest text that `parse_duration` reads back as the same value."""
+    """A text in one unit, at most days, that `parse_duration` reads back as the same value."""
     milliseconds = round(value.total_seconds() * 1000)
-    for unit, size in (("w", 604800000), ("d", 86400000), ("h", 3600000), ("m", 60000), ("s", 1000)):
-        if milliseconds and milliseconds % size == 0:
+    for unit, size in (("d", 86400000), ("h", 3600000), ("m", 60000), ("s", 1000)):
+        if milliseconds % size == 0 and (milliseconds or unit == "s"):
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"
 

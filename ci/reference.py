@@ -37,11 +37,6 @@ FORMS = {
 }
 
 
-def pages() -> dict[str, str]:
-    """Every page's text by its file's name."""
-    return {"modelloop.md": model_loop_page(), "cli.md": cli_page(), "reasons.md": reasons_page()}
-
-
 def model_loop_page() -> str:
     lines = [NOTE, "# ModelLoop and Profile\n"]
     lines.append("A field without a default must be written. Any other field is an error that names the nearest one.\n")
@@ -144,7 +139,9 @@ def cli_page() -> str:
 
 
 def _help(command: click.Command, name: str) -> str:
-    context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
+    context = click.Context(
+        command, info_name=name, terminal_width=100, max_content_width=100, help_option_names=["-h", "--help"]
+    )
     return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
 
 
@@ -176,10 +173,13 @@ def _reasons() -> dict[str, list[tuple[str, str]]]:
     return groups
 
 
+PAGES = {"modelloop.md": model_loop_page, "cli.md": cli_page, "reasons.md": reasons_page}
+
+
 def main(check: bool) -> int:
     stale = []
-    for name, text in pages().items():
-        path = FOLDER / name
+    for name, page in PAGES.items():
+        path, text = FOLDER / name, page()
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
             if not check:

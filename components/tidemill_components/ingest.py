@@ -8,9 +8,9 @@ from . import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def ingest(
-    request_uri: str, request_digest: str, dataset: dsl.Output[dsl.Dataset]
-) -> NamedTuple("Ingested", [("digest", str), ("rows", int)]):  # type: ignore[valid-type]
+def ingest(request_uri: str, request_digest: str, dataset: dsl.Output[dsl.Dataset]) -> NamedTuple(
+    "Ingested", [("digest", str), ("rows", int)]
+):  # type: ignore[valid-type]
     """Rows that have a label, as Parquet, and the digest of their content."""
     from pathlib import Path
     from typing import NamedTuple

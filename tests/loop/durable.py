@@ -181,7 +181,9 @@ def _bootstrap(folder: Path, context: Context) -> None:
             deliver(folder / "data", day, WORLD.delivered(day))
     moment = _morning(WORLD.live_from)
     if context.state.get(context.name, "champion", "current") is None:
-        context.ports.outcomes.record(WORLD.labels(moment, datetime.combine(WORLD.start, time(0), UTC)), moment, "history")
+        context.ports.outcomes.record(
+            WORLD.labels(moment, datetime.combine(WORLD.start, time(0), UTC)), moment, "history"
+        )
         settle(context, moment)
     elif context.ports.serving.route(context.name) is None:
         settle(context, moment)
@@ -205,7 +207,9 @@ def end_state(context: Context) -> dict[str, Any]:
     fits = {version: context.calibrators(version) for version, _, _ in versions}
     return {
         **{kind: sorted(found, key=lambda d: str(d.get("id", d))) for kind, found in documents.items()},
-        "ledger": sorted((line["id"], line["event"], line["reason"], line["message"]) for line in context.state.ledger(context.name)),
+        "ledger": sorted(
+            (line["id"], line["event"], line["reason"], line["message"]) for line in context.state.ledger(context.name)
+        ),
         "versions": versions,
         "calibrators": fits,
         "aliases": context.ports.registry.aliases(context.name),

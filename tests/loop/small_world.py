@@ -22,7 +22,7 @@ from tidemill.loop.context import Context, Ports
 from tidemill.loop.replay import Replay, SetClock
 from tidemill.spec.model_loop import ModelLoop
 
-MODEL = '''
+MODEL = """
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.compose import make_column_transformer
@@ -37,7 +37,7 @@ def base(X, y, previous=None):
     from sklearn.dummy import DummyClassifier
 
     return DummyClassifier(strategy="prior").fit(X, y.astype(int))
-'''
+"""
 
 
 def model_loop(**spec: Any) -> ModelLoop:
@@ -148,7 +148,9 @@ def small(folder: Path, world: SmallWorld | None = None, loop: ModelLoop | None 
         state=SqlState(f"sqlite:///{folder}/home/state.db"),
     )
     context = Context(loop, folder, folder / "home", "memory:", ports)
-    return Small(context, world, clock, plane, registry, Replay(context, world, clock, plane, partial(deliver, folder / "data")))
+    return Small(
+        context, world, clock, plane, registry, Replay(context, world, clock, plane, partial(deliver, folder / "data"))
+    )
 
 
 def deliver(folder: Path, day: date, batch: pd.DataFrame) -> None:

@@ -60,7 +60,13 @@ def test_the_undisturbed_life_passes_everything_that_can_be_interrupted(
     _, state, writes = undisturbed
     assert writes > 60
     events = {event for _, event, _, _ in state["ledger"]}
-    assert {"partition.admitted", "turn.started", "challenger.registered", "rollout.advanced", "champion.promoted"} <= events
+    assert {
+        "partition.admitted",
+        "turn.started",
+        "challenger.registered",
+        "rollout.advanced",
+        "champion.promoted",
+    } <= events
     assert len(state["turn"]) == 2
 
 

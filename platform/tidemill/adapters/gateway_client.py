@@ -10,11 +10,11 @@ import pandas as pd
 
 from tidemill.loop.errors import TidemillError
 
-BATCH = 256
+BATCH = 1024
 
 
 class GatewayClient:
-    """Sends frames as batch requests of at most 256 rows. Raises TidemillError with the gateway's own words."""
+    """Sends frames as batch requests of at most 1024 rows. Raises TidemillError with the gateway's own words."""
 
     def __init__(self, url: str, model: str, key: str, label: str, settled: Callable[[], object] | None = None) -> None:
         import httpx
@@ -72,7 +72,12 @@ def tensor(name: str, column: pd.Series[Any]) -> dict[str, Any]:
     if pd.api.types.is_bool_dtype(column):
         return {"name": name, "shape": shape, "datatype": "BOOL", "data": column.tolist()}
     if pd.api.types.is_datetime64_any_dtype(column):
-        return {"name": name, "shape": shape, "datatype": "BYTES", "data": [t.isoformat() for t in column]}
+        return {
+            "name": name,
+            "shape": shape,
+            "datatype": "BYTES",
+            "data": [None if pd.isna(t) else t.isoformat() for t in column],
+        }
     if pd.api.types.is_integer_dtype(column):
         return {"name": name, "shape": shape, "datatype": "INT64", "data": column.tolist()}
     if pd.api.types.is_numeric_dtype(column):

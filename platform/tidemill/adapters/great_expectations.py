@@ -66,7 +66,9 @@ def _load(path: Path, per_partition: bool) -> Any:
         kept = [e for e in document["expectations"] if per_partition or e["type"] not in _ROW_COUNTS]
         return gx.ExpectationSuite(name=document.get("name", path.stem), expectations=kept)
     except (ValueError, KeyError, TypeError) as error:
-        raise TidemillError(f"{path} is no Great Expectations 1.x suite: {error}. See its `expectations` list.") from error
+        raise TidemillError(
+            f"{path} is no Great Expectations 1.x suite: {error}. See its `expectations` list."
+        ) from error
     except Exception as error:  # the library's own kinds: an unknown type, an argument that it does not take
         raise TidemillError(f"{path} has an expectation that does not exist or is malformed: {error}") from error
 

@@ -98,4 +98,3 @@ class InlinePipelines:
 
 def _digest(partition: Partition) -> str:
     return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()
-

@@ -59,6 +59,7 @@ class LocalPipelines:
     def status(self, turn: str) -> TurnStatus:
         work = self._turns / turn
         if (work / RESULT).exists():
+            self._reap(turn)
             return _read(work)
         if self._alive(turn):
             return TurnStatus(Phase.RUNNING, step=_step(work))
@@ -82,6 +83,11 @@ class LocalPipelines:
             status = self.status(turn)
         return status
 
+    def _reap(self, turn: str) -> None:
+        child = self._children.get(turn)
+        if child is not None and child.poll() is not None:
+            del self._children[turn]
+
     def _alive(self, turn: str) -> bool:
         """The lock tells of any process; a child of ours may not have taken it yet."""
         child = self._children.get(turn)
@@ -104,7 +110,9 @@ def compiled(name: str) -> Path:
     """The compiled YAML beside the pipeline that the entry point `tidemill.pipelines` of that name gives."""
     found = next(iter(entry_points(group="tidemill.pipelines", name=name)), None)
     if found is None:
-        raise TidemillError(f"No pipeline is installed under the entry point tidemill.pipelines:{name}. Reinstall tidemill.")
+        raise TidemillError(
+            f"No pipeline is installed under the entry point tidemill.pipelines:{name}. Reinstall tidemill."
+        )
     package = found.module.rpartition(".")[0]
     spec = find_spec(package)
     assert spec is not None and spec.submodule_search_locations, f"{package} is a package"

@@ -55,7 +55,9 @@ class MlflowRegistry:
             return str(found[0].info.run_id)
         return str(self._client.create_run(id, tags={TURN: turn, **tags}, run_name=f"turn {turn}").info.run_id)
 
-    def log(self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, str]) -> None:
+    def log(
+        self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, str]
+    ) -> None:
         """Parameters, metrics and text files of a run, and its end. Logging the same again changes nothing."""
         from mlflow.entities import Metric, Param
 

@@ -136,6 +136,3 @@ def _checked(labels: pd.DataFrame) -> list[tuple[str, float]]:
 def _microseconds(moment: datetime) -> int:
     difference = moment.astimezone(UTC) - _EPOCH
     return (difference.days * 86400 + difference.seconds) * 1_000_000 + difference.microseconds
-
-
-ParquetOutcomes = SqliteOutcomes

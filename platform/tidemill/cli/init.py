@@ -43,14 +43,15 @@ def name_from(folder: Path) -> str:
 
 
 def write_project(folder: Path, name: str, last_day: date) -> None:
-    """Writes the project's files and its data, whose last day is `last_day`."""
+    """Writes the project's files and its data, whose last day is `last_day`; the request to try is of the next."""
     from .template.visits import write_days
 
     folder.mkdir(parents=True, exist_ok=True)
     template = resources.files("tidemill.cli") / "template"
     for file in FILES:
         text = (template / file).read_text(encoding="utf-8")
-        (folder / file).write_text(text.replace("$name", name), encoding="utf-8")
+        text = text.replace("$name", name).replace("$today", str(last_day + timedelta(days=1)))
+        (folder / file).write_text(text, encoding="utf-8")
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     write_days(folder / "data", last_day, DAYS)
 

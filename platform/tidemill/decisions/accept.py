@@ -1,8 +1,9 @@
 """Is a challenger worth a rollout? Judged on a hold-out that is later than all it was trained on.
 
-The rollout decides later, on live outcomes, whether it is safe; here the question is whether it is promising. So the
-gain over the champion is a point estimate, which noise may push either way, while each slice is given the benefit of
-its noise: among twenty slices one is always unlucky.
+The rollout decides later, on live outcomes, whether it is safe; here the question is whether it is promising. So where a
+rollout follows, a challenger is given the benefit of the hold-out's noise, and each slice the benefit of its own: one
+week is few days, and among twenty slices one is always unlucky. The first model of a loop has no rollout to pass: it has
+to beat the baseline outright.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class EvaluationFacts:
     champion: Mapping[str, float] | None = None
     slices: Mapping[str, Mapping[str, SliceScore]] = field(default_factory=dict)
     champion_seen_rows: int = 0
+    noise: Mapping[str, float] = field(default_factory=dict)
+    """Standard error of the mean difference to `champion` and to `baseline` (of daily means); absent: none is allowed."""
 
 
 Policy = Callable[[EvaluationFacts, Accept], Verdict[AcceptAction] | None]
@@ -83,7 +86,8 @@ def _no_better_than_baseline(facts: EvaluationFacts, rule: Accept) -> Verdict[Ac
     if not isfinite(_metric(facts, facts.baseline)):
         return _not_a_number(facts, "the baseline", facts.baseline)
     gain = _gain(facts, facts.baseline)
-    if gain > 0 and gain >= rule.min_gain:
+    allowed = 0.0 if facts.champion is None else _allowance(facts, "baseline")
+    if gain + allowed > 0 and gain + allowed >= rule.min_gain:
         return None
     return _reject(facts, Reason.NO_BETTER_THAN_BASELINE, _comparison(facts, "baseline", facts.baseline, rule))
 
@@ -91,7 +95,7 @@ def _no_better_than_baseline(facts: EvaluationFacts, rule: Accept) -> Verdict[Ac
 def _no_better_than_champion(facts: EvaluationFacts, rule: Accept) -> Verdict[AcceptAction] | None:
     if facts.champion is None or facts.champion_seen_rows > 0 or not isfinite(_metric(facts, facts.champion)):
         return None  # none to beat, none to compare fairly with, or one that any finite challenger beats
-    if _gain(facts, facts.champion) >= rule.min_gain:
+    if _gain(facts, facts.champion) + _allowance(facts, "champion") >= rule.min_gain:
         return None
     return _reject(facts, Reason.NO_BETTER_THAN_CHAMPION, _comparison(facts, "champion", facts.champion, rule))
 
@@ -128,6 +132,12 @@ POLICIES: tuple[Policy, ...] = (
 )
 
 
+def _allowance(facts: EvaluationFacts, other: str) -> float:
+    """How far noise alone may push the gain down: the one-sided 95% bound of the mean of daily differences."""
+    error = facts.noise.get(other, 0.0)
+    return NormalDist().inv_cdf(1 - SLICE_ALPHA) * error if isfinite(error) else 0.0
+
+
 def _judged_slices(facts: EvaluationFacts) -> list[tuple[str, SliceScore]]:
     """Large enough, and the champion's figures are numbers. A standard error that is none counts as infinite noise."""
     return [
@@ -149,7 +159,8 @@ def _gain(facts: EvaluationFacts, other: Mapping[str, float]) -> float:
 def _comparison(facts: EvaluationFacts, name: str, other: Mapping[str, float], rule: Accept) -> str:
     return (
         f"{facts.primary} of the challenger is {_metric(facts, facts.challenger):.4f}, of the {name} "
-        f"{_metric(facts, other):.4f}, on {facts.rows} rows; accept.minGain is {rule.min_gain:g}."
+        f"{_metric(facts, other):.4f}, on {facts.rows} rows; accept.minGain is {rule.min_gain:g}, beyond noise of "
+        f"{0.0 if facts.champion is None else _allowance(facts, name):.4f}."
     )
 
 

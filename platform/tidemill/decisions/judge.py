@@ -2,6 +2,12 @@
 
 Two kinds of evidence. Losses are *paired*: both versions scored the same requests, so a block is one mean difference.
 Error rate and latency are compared between *arms*, which answer different requests.
+
+A loss has two differences where the loop recalibrates nightly: as served, and with the challenger moved to the champion's
+mean probability of that day (`AT_LEVEL`; no labels are used). On a stormy day the version that expects more delays wins
+whatever else it knows, and on a calm day it loses: such level differences, which the repair mends, can be ten times
+what is to be judged. So non-inferiority is tested at equal level; harm is tested both ways, and the plain means of both
+must be within the margin: a challenger whose level is so wrong that users pay for it is not promoted either.
 """
 
 from __future__ import annotations
@@ -11,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemill.spec.model_loop import Judge, JudgeMetric
-from tidemill.stats.eprocess import EProcess, harm, non_inferiority
+from tidemill.stats.eprocess import EProcess, harm, non_inferiority, running_max_of_mean
 from tidemill.stats.sample_ratio import SplitBlock, sample_ratio
 from tidemill.stats.two_arm import RateBlock, rate_difference, rate_harm, rate_non_inferiority
 
 LOSSES = ("log_loss", "brier")
+AT_LEVEL = "@level"  # behind a loss's name: the challenger at the champion's level
 # Of the alpha for false aborts: a broken split shows after some hundred keys, so it can afford a strict test and leave
 # nearly all to the metrics.
 SAMPLE_RATIO_SHARE = 0.1
@@ -52,7 +59,8 @@ class ArmBlock:
 
 @dataclass(frozen=True)
 class MetricEvidence:
-    """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data.
+    """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of a
+    loss the worse of as served and at equal level.
     `e_non_inferior` and `e_harm` are running maxima: a decision reached stands."""
 
     metric: str
@@ -114,19 +122,25 @@ def split_threshold(judge: Judge) -> float:
 
 def _paired(metric: JudgeMetric, blocks: Sequence[PairedBlock]) -> MetricEvidence:
     mine = [block for block in blocks if block.n > 0 and metric.metric in block.differences]
-    differences = [block.differences[metric.metric] for block in mine]
-    n = sum(block.n for block in mine)
-    total = sum(block.n * value for block, value in zip(mine, differences, strict=True))
-    mean = total / n if n and abs(total) < float("inf") else None  # None also for NaN, which compares false
+    served = [block.differences[metric.metric] for block in mine]
+    level = [block.differences.get(metric.metric + AT_LEVEL, block.differences[metric.metric]) for block in mine]
+    means = [_mean(mine, served), _mean(mine, level)]
     return MetricEvidence(
         metric.metric,
         metric.margin,
         len(mine),
-        n,
-        mean,
-        non_inferiority(differences, metric.margin).running_max,
-        harm(differences, metric.margin).running_max,
+        sum(block.n for block in mine),
+        None if None in means else max(mean for mean in means if mean is not None),
+        non_inferiority(level, metric.margin).running_max,
+        # The mean of two e-processes is one: harm is looked for in two ways at the price of one.
+        running_max_of_mean(harm(served, metric.margin), harm(level, metric.margin)),
     )
+
+
+def _mean(blocks: Sequence[PairedBlock], differences: Sequence[float]) -> float | None:
+    n = sum(block.n for block in blocks)
+    total = sum(block.n * value for block, value in zip(blocks, differences, strict=True))
+    return total / n if n and abs(total) < float("inf") else None  # None also for NaN, which compares false
 
 
 def _rates(metric: JudgeMetric, blocks: Sequence[ArmBlock]) -> MetricEvidence:

@@ -7,16 +7,12 @@ Two tests take turns, both pure folds over the version's closed blocks:
   evidence falls below where it started; at 1/ALPHA the correction is withdrawn and the earning begins again from
   nothing.
 
-Why ALPHA = 1/4 and not a promotion's 1/20. The step is reversible, bounded, and undone by the same test within days.
-Earning costs a useful correction ln(1/ALPHA) units of delay; a harmful one that slips through (probability at most
-ALPHA) costs ln(1/ALPHA) of the same units until it is withdrawn. With odds r that a correction is useful, the cost
-r ln(1/ALPHA) + ALPHA ln(1/WITHDRAW_ALPHA) is least at ALPHA ln(1/WITHDRAW_ALPHA) = r: for 1/4 on both sides r = .35. So
-the bar is right for somebody who believes that corrections harm three times as often as they help; it is sceptical on
-purpose, the uncorrected model being the promise, and came from no data.
-
-The promise, no worse than the static model up to a constant: if the correction never gains anything, a count ends in
-serving with probability at most ALPHA, so at most ALPHA / (1 - ALPHA) = 1/3 spells of serving are expected in all, each
-of which ends after harm worth a factor of 4 in evidence: some 8 to 12 days at a harm near the days' own spread.
+Why ALPHA = 1/2 and not a promotion's 1/20. The step is reversible, bounded, and undone by the same test within days,
+and the daily gain of a level that is .1 wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
+season. Evidence of two to one is the least that still says something. If a correction never gains anything, a count ends
+in serving with probability at most ALPHA (Ville), so that at most ALPHA / (1 - ALPHA) = 1 useless spell of serving is
+expected, ever; each ends once the evidence of harm is two to one. That is the promise: no worse than the static model,
+up to about one such spell.
 """
 
 from __future__ import annotations
@@ -30,7 +26,7 @@ from tidemill.stats.eprocess import EProcess, betting, winsorise
 
 from .verdict import Reason, Verdict
 
-ALPHA = 0.25
+ALPHA = 0.5
 BETS = (0.0, 0.5, 0.95)  # with a bettor who keeps the money: a correction that harms at first may earn its place later
 STAKES = (0.2, 0.2, 0.6)  # most on the boldest: a repair worth having gains something like the gains' own spread
 SHARE = 0.05  # so much is dealt out afresh each day; a fresh model needs no repair, a stale one does

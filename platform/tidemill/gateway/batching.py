@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -26,7 +27,7 @@ Predict = Callable[[Sequence[Cells]], "np.ndarray[Any, Any]"]
 Result = "np.ndarray[Any, Any] | Exception"
 
 
-class Overloaded(Exception):  # noqa: N818
+class Overloaded(Exception):
     """More rows wait than the version can be expected to answer in time."""
 
 
@@ -130,7 +131,7 @@ class _Thread:
                 threading.Thread(target=self._loop, name=self._name, daemon=True).start()
 
     def _loop(self) -> None:
-        _one_core()
+        one_core()
         while True:
             try:
                 call = self._calls.get(timeout=_IDLE_SECONDS)
@@ -143,10 +144,12 @@ class _Thread:
             call()
 
 
-def _one_core() -> None:
-    """Small predictions lose far more by meeting at OpenMP's barriers than they gain; the limit is this thread's."""
+def one_core() -> AbstractContextManager[Any]:
+    """One OpenMP thread for what this thread computes, from now on or while inside. Small predictions lose far more by
+    meeting at OpenMP's barriers than they gain; where other processes want the cores too, a hundred times more."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        return
-    threadpool_limits(1, user_api="openmp")
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
+    return limits

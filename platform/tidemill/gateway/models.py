@@ -12,7 +12,7 @@ from tidemill.adapters.artifact import fingerprint, local_folder, verify
 from tidemill.loop.model import ModelVersion
 
 from .arrays import takes_arrays
-from .batching import Batcher
+from .batching import Batcher, one_core
 from .schema import Cells, Schema, read_schema
 
 
@@ -75,8 +75,10 @@ def load(version: ModelVersion) -> Served:
     verify(folder, version.digest)
     import mlflow.sklearn
 
-    served = Served(version, folder, mlflow.sklearn.load_model(str(folder)), read_schema(folder))
-    served.warm_up()
+    estimator = mlflow.sklearn.load_model(str(folder))
+    with one_core():
+        served = Served(version, folder, estimator, read_schema(folder))
+        served.warm_up()
     return served
 
 

@@ -75,6 +75,8 @@ def parse_inference(document: Mapping[str, Any], key: str, event_time: str, now:
     keys = _keys(columns.get(key), document, id, n, key)
     given = columns.get(event_time)
     times = [now] * n if given is None else [now if text is None else _time(text, event_time) for text in given]
+    if given is None:
+        columns[event_time] = [now.isoformat()] * n
     return Inference(id, keys, times, columns)
 
 

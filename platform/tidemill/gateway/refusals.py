@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - named as the CLI's errors are
+class Refused(Exception):
     """`status` is the HTTP status, the message what a caller reads in `{"error": ...}`."""
 
     def __init__(self, status: int, message: str) -> None:

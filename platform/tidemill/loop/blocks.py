@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tidemill.stats.calibration import apply
+from tidemill.decisions.judge import AT_LEVEL
+from tidemill.stats.calibration import apply, at_level
 from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
 from .context import Context, Write
@@ -56,7 +57,7 @@ def _block(context: Context, day: datetime, now: datetime) -> dict[str, Any] | N
         "closed_at": now.isoformat(),
         "served": {"n": len(served), "loss": _mean(log_loss_rows(_score(served), _label(served)))},
         "versions": versions,
-        "pairs": {} if rollout is None else _pairs(rows, rollout["champion"], rollout["challenger"]),
+        "pairs": {} if rollout is None else _pairs(context, rows, rollout["champion"], rollout["challenger"]),
         "arms": {} if rollout is None else _arms(context, day, rollout, set(rows["key"])),
     }
 
@@ -84,18 +85,21 @@ def candidate_calibrator(context: Context, version: str, before: str) -> dict[st
     return max(fits, key=lambda fit: str(fit["through"]), default=None)
 
 
-def _pairs(rows: pd.DataFrame, champion: str, challenger: str) -> dict[str, Any]:
-    """Both versions on the same requests: everything that makes a day easy or hard cancels out."""
+def _pairs(context: Context, rows: pd.DataFrame, champion: str, challenger: str) -> dict[str, Any]:
+    """Both versions on the same requests: everything that makes a day easy or hard cancels out. Where the loop repairs
+    levels nightly, once more with the challenger at the champion's level: what a repair cannot mend."""
     left = rows[rows["version"] == champion].drop_duplicates("key")
     right = rows[rows["version"] == challenger].drop_duplicates("key")
     both = left.merge(right[["key", "score"]], on="key", suffixes=("", "_challenger"))
     if both.empty:
         return {}
-    label = _label(both)
-    differences = {
-        name: _mean(loss(both["score_challenger"].to_numpy(float), label) - loss(_score(both), label))
-        for name, loss in LOSSES.items()
-    }
+    label, mine, theirs = _label(both), both["score_challenger"].to_numpy(float), _score(both)
+    differences = {name: _mean(loss(mine, label) - loss(theirs, label)) for name, loss in LOSSES.items()}
+    if context.spec.model.recalibrate.when != "never":
+        level = at_level(mine, float(np.mean(theirs)))
+        differences |= {
+            name + AT_LEVEL: _mean(loss(level, label) - loss(theirs, label)) for name, loss in LOSSES.items()
+        }
     return {challenger: {"champion": champion, "n": len(both), "differences": differences}}
 
 

@@ -22,15 +22,21 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     by_place: dict[tuple[Key, ...], list[tuple[str | None, Details]]] = {}
     for details in error.errors(include_url=False):
         keys, branch = _place(details, document.value)
-        by_place.setdefault(keys, []).append((branch, details))
+        if not _is_no_news(branch, details):
+            by_place.setdefault(keys, []).append((branch, details))
     problems = []
     for keys, found in by_place.items():
-        if found[0][1]["type"] == "too_short" and found[0][1]["input"]:
-            continue  # there are items; what is wrong with them is said of each
         message, hint = _said(keys, found, model)
         at = keys[:-1] if found[0][1]["type"] == "missing" else keys
         problems.append(Problem(document.file, document.line(at), dotted(keys), message, hint))
     return sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _is_no_news(branch: str | None, details: Details) -> bool:
+    """A list whose items are wrong is not empty; and a mapping was meant as one, not as the word "off"."""
+    if details["type"] == "too_short":
+        return bool(details["input"])
+    return str(branch).startswith("literal") and isinstance(details["input"], dict)
 
 
 def _place(details: Details, value: Any) -> tuple[tuple[Key, ...], str | None]:
@@ -56,9 +62,6 @@ def _has(value: Any, part: Key) -> bool:
 
 def _said(keys: tuple[Key, ...], found: list[tuple[str | None, Details]], model: type[BaseModel]) -> tuple[str, str]:
     """Message and hint. Where a field takes one of several forms, one sentence with all of them."""
-    if isinstance(found[0][1]["input"], dict):
-        # A mapping was meant as one: that it is not the word "off" is no news.
-        found = [item for item in found if not str(item[0]).startswith("literal")] or found
     whole = [details for branch, details in found if not str(branch).startswith("literal")]
     words = [details["ctx"]["expected"].strip("'") for branch, details in found if str(branch).startswith("literal")]
     message, hint = _sentence(keys, whole[0] if whole else found[0][1], model)

@@ -19,9 +19,7 @@ def find_loop(path: Path) -> Path:
     if len(loops) == 1:
         return loops[0]
     if loops:
-        names = ", ".join(file.name for file in loops)
-        raise SpecError(
-            [Problem(shown(path), None, "", f"holds {len(loops)} ModelLoops ({names})", "Name one of them.")]
-        )
+        message = f"this folder holds {len(loops)} ModelLoops: {', '.join(file.name for file in loops)}"
+        raise SpecError([Problem(shown(path), None, "", message, "Name one of them.")])
     hint = "Name a ModelLoop's file, or make a project with `tidemill init DIR`."
     raise SpecError([Problem(shown(path), None, "", "no file in this folder holds a ModelLoop", hint)])

@@ -62,7 +62,7 @@ def parse_share(text: Any) -> float:
         if isinstance(text, float) and 0 <= text <= 1:
             return text
         raise ValueError(f"{text!r} is not a percentage: write a number and %, such as 25%")
-    return float(match.group(1)) / 100
+    return float(Decimal(match.group(1)) / 100)
 
 
 def format_share(value: float) -> str:
@@ -82,13 +82,11 @@ def parse_rate(text: Any) -> float:
 
 
 def format_rate(value: float) -> str:
-    """The text that `parse_rate` reads back as the same value: a round number a period, where there is one."""
-    for period in ("y", "mo", "w", "d"):
-        number = round(value * _PERIOD_DAYS[period], 9)
-        text = f"{Decimal(repr(number)).normalize():f}/{period}"
-        if number and len(text) < 8 and parse_rate(text) == value:
-            return text
-    return f"{Decimal(repr(value)):f}/d"
+    """The text that `parse_rate` reads back as the same value: the roundest number a period."""
+    numbers = [(round(value * days, 9), period) for period, days in _PERIOD_DAYS.items()]
+    texts = [(f"{Decimal(repr(number)).normalize():f}/{period}", number) for number, period in numbers if number]
+    exact = [(len(text), number, text) for text, number in texts if parse_rate(text) == value]
+    return min(exact)[2] if exact else f"{Decimal(repr(value)):f}/d"
 
 
 def parse_cron(text: Any) -> str:

@@ -69,24 +69,29 @@ def dotted(keys: Sequence[Key]) -> str:
 def read_documents(path: Path) -> list[Document]:
     """Every document of a file. Raises SpecError where it cannot be read or is no YAML."""
     text = _text(path)
-    loader = _Loader(text)
     documents: list[Document] = []
     try:
+        loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
+            assert node is not None, "check_node said that there is one"
             repeated = tuple(_repeated_keys(path, node, (), set()))
             documents.append(Document(path, loader.construct_document(node), node, repeated))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = None if mark is None else mark.line + 1
-        said = error.problem or error.context or "it cannot be parsed"
-        hint = "Indent with spaces, not tabs." if "\\t" in said else ""
-        raise SpecError([Problem(shown(path), line, "", f"not YAML: {said}", hint)]) from error
+        raise SpecError([_no_yaml(path, error)]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SpecError([Problem(shown(path), None, "", f"not YAML: {error}")]) from error
-    finally:
-        loader.dispose()
     return documents
+
+
+def _no_yaml(path: Path, error: yaml.MarkedYAMLError) -> Problem:
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    line = None if mark is None else mark.line + 1
+    said = error.problem or error.context or "it cannot be parsed"
+    if opened is not None and opened.line + 1 != line:
+        said += f" ({error.context}, which begins on line {opened.line + 1})"
+    hint = "Indent with spaces, not tabs." if "\\t" in said else ""
+    return Problem(shown(path), line, "", f"not YAML: {said}", hint)
 
 
 def _text(path: Path) -> str:

@@ -63,6 +63,21 @@ def apply(raw: Array, intercept: float, slope: float) -> Array:
     return _sigmoid(intercept + slope * _logit(np.clip(values, _TINY, 1 - _TINY)))
 
 
+def at_level(p: Array, level: float) -> Array:
+    """`p` moved by one constant on the logit, so that its mean is `level` (in (0, 1)). No labels are used.
+
+    Returns `p` as it is where it is empty or not finite.
+    """
+    from scipy.optimize import brentq
+
+    values = np.asarray(p, dtype=float)
+    if not values.size or not np.isfinite(values).all() or not 0 < level < 1:
+        return values
+    logit = _logit(np.clip(values, _TINY, 1 - _TINY))
+    reach = float(np.abs(logit).max()) + abs(float(np.log(level / (1 - level)))) + 1.0
+    return _sigmoid(logit + brentq(lambda shift: float(np.mean(_sigmoid(logit + shift))) - level, -reach, reach))
+
+
 def _maximise(logit: Array, label: Array, weight: float) -> tuple[float, float]:
     """The posterior mode within the bounds; the objective is convex, so it is the only one."""
     from scipy.optimize import minimize

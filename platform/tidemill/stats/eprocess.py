@@ -125,3 +125,8 @@ def harm(differences: Sequence[float] | Array, margin: float) -> EProcess:
     """
     known = np.asarray(differences, dtype=float)
     return betting(winsorise(np.where(np.isnan(known), 0.0, known), 2 * margin))
+
+
+def running_max_of_mean(one: EProcess, other: EProcess) -> float:
+    """The largest value so far of the mean of two e-processes on the same blocks, itself an e-process."""
+    return max([1.0, *((a + b) / 2 for a, b in zip(one.path, other.path, strict=True))])

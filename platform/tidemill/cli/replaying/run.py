@@ -97,9 +97,7 @@ def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: P
         client = GatewayClient(gateway.url, name, data.key, data.label.column, settled=gateway.drain)
         repack = spoil_registered(context.ports.registry, context.tracking_uri, name, tell)
         saboteur = Saboteur(world, repack, spoilt)
-        replaying = Replay(
-            context, world, clock, client, partial(deliver, run / "data"), saboteur
-        )
+        replaying = Replay(context, world, clock, client, partial(deliver, run / "data"), saboteur)
         tell(f"{world.start}  history until {world.live_from} is delivered, then the first turn")
         replaying.bootstrap()
         days = _live(replaying, world, tell)

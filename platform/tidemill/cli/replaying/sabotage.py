@@ -36,7 +36,9 @@ class Saboteur:
             self._spoilt.add(version)
 
 
-def spoil_registered(registry: Any, tracking_uri: str, loop: str, tell: Callable[[str], None]) -> Callable[[str, Spoil], None]:
+def spoil_registered(
+    registry: Any, tracking_uri: str, loop: str, tell: Callable[[str], None]
+) -> Callable[[str, Spoil], None]:
     """Spoils the files of a version in MLflow, and the digest it was signed with."""
 
     def repack(version: str, spoil: Spoil) -> None:

@@ -25,7 +25,10 @@ def spec_of(request: TurnRequest) -> ModelLoopSpec:
 
 
 def assemble(
-    request: TurnRequest, read: Callable[[Partition], pd.DataFrame], labels: pd.DataFrame, digest: Callable[[Partition], str]
+    request: TurnRequest,
+    read: Callable[[Partition], pd.DataFrame],
+    labels: pd.DataFrame,
+    digest: Callable[[Partition], str],
 ) -> pd.DataFrame:
     """All rows that have a label, by event time. Each key once, the last delivered.
 
@@ -46,7 +49,9 @@ def assemble(
     return rows.merge(named, on=data.key, how="inner").sort_values([data.event_time, data.key], ignore_index=True)
 
 
-def objection(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, failures: list[str]) -> tuple[Reason, str] | None:
+def objection(
+    frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, failures: list[str]
+) -> tuple[Reason, str] | None:
     """Why a snapshot is not trained on, or None."""
     label = spec.data.label.column
     if frame.empty:
@@ -57,10 +62,16 @@ def objection(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, failure
         return Reason.DATA_REJECTED, f"The label {label} holds {shown}; a binary label is 0 or 1."
     if failures:
         more = f", and {len(failures) - 3} more" if len(failures) > 3 else ""
-        return Reason.DATA_REJECTED, f"The snapshot fails {len(failures)} expectation(s): {'; '.join(failures[:3])}{more}."
+        return (
+            Reason.DATA_REJECTED,
+            f"The snapshot fails {len(failures)} expectation(s): {'; '.join(failures[:3])}{more}.",
+        )
     late = held_out(frame, spec, as_of)
     if not late.any():
-        return Reason.DATA_REJECTED, f"No labelled row lies in the hold-out, the last {_days(spec.window.hold_out)} days."
+        return (
+            Reason.DATA_REJECTED,
+            f"No labelled row lies in the hold-out, the last {_days(spec.window.hold_out)} days.",
+        )
     if len(set(frame.loc[~late, label])) < 2:
         return Reason.DATA_REJECTED, f"The {int((~late).sum())} rows before the hold-out hold one class only."
     return None

@@ -70,6 +70,8 @@ def evaluate(
     mine = as_served(probabilities(challenger, inputs), y, days, nightly)
     heuristic = as_served(probabilities(baseline, inputs), y, days, nightly)
     theirs = None if champion is None else as_served(probabilities(champion, inputs), y, days, nightly)
+    rows = ROWS[spec.evaluation.primary]
+    others = {"baseline": heuristic} | ({} if theirs is None else {"champion": theirs})
     seen = 0
     if champion_saw_until is not None:
         seen = int((late[spec.data.event_time] < pd.Timestamp(champion_saw_until)).sum())
@@ -81,6 +83,7 @@ def evaluate(
         baseline=metrics(heuristic, y),
         slices={} if theirs is None else _slices(late, spec, mine, theirs, y),
         champion_seen_rows=seen,
+        noise={who: daily_error(rows(mine, y) - rows(other, y), days) for who, other in others.items()},
     )
     verdict = accept(facts, spec.evaluation.accept)
     finite = bool(np.isfinite(mine).all())
@@ -92,7 +95,10 @@ def evaluate(
         "champion": None if facts.champion is None else _json(facts.champion),
         "baseline": _json(facts.baseline),
         "slices": {
-            column: {value: {"rows": s.rows, "challenger": s.challenger, "champion": s.champion} for value, s in values.items()}
+            column: {
+                value: {"rows": s.rows, "challenger": s.challenger, "champion": s.champion}
+                for value, s in values.items()
+            }
             for column, values in facts.slices.items()
         },
         "evidence": dict(verdict.evidence),
@@ -104,7 +110,9 @@ def _slices(
     late: pd.DataFrame, spec: ModelLoopSpec, mine: Array, theirs: Array, y: Array
 ) -> dict[str, dict[str, SliceScore]]:
     rows = ROWS[spec.evaluation.primary]
-    table = pd.DataFrame({"mine": rows(mine, y), "theirs": rows(theirs, y), "day": late[spec.data.event_time].dt.date.to_numpy()})
+    table = pd.DataFrame(
+        {"mine": rows(mine, y), "theirs": rows(theirs, y), "day": late[spec.data.event_time].dt.date.to_numpy()}
+    )
     found: dict[str, dict[str, SliceScore]] = {}
     for column in spec.evaluation.slices:
         if column in late:
@@ -113,10 +121,15 @@ def _slices(
     return found
 
 
+def daily_error(differences: Array, days: Array) -> float:
+    """Standard error of a mean of paired differences. Outcomes of one day are correlated, so that it is the noise of the
+    daily means that counts; infinite for a single day."""
+    daily = pd.Series(differences).groupby(days).mean()
+    return float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
+
+
 def _slice(part: pd.DataFrame) -> SliceScore:
-    """Outcomes of one day are correlated: the noise of a slice is that of its daily means."""
-    daily = (part["mine"] - part["theirs"]).groupby(part["day"]).mean()
-    error = float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
+    error = daily_error((part["mine"] - part["theirs"]).to_numpy(), part["day"].to_numpy())
     return SliceScore(len(part), float(part["mine"].mean()), float(part["theirs"].mean()), error)
 
 

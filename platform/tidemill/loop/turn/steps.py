@@ -56,7 +56,9 @@ def explained(request: TurnRequest, step: str) -> Iterator[None]:
         yield
     except Exception as error:
         reason = Reason.TRAINER_FAILED if isinstance(error, TrainerFailed) else Reason.PIPELINE_FAILED
-        message = str(error) if isinstance(error, TrainerFailed | DataUnreadable) else f"{type(error).__name__}: {error}"
+        message = (
+            str(error) if isinstance(error, TrainerFailed | DataUnreadable) else f"{type(error).__name__}: {error}"
+        )
         record(request, step, {"failed": True, "reason": str(reason), "message": message})
         raise
 
@@ -72,7 +74,9 @@ def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]
     out.parent.mkdir(parents=True, exist_ok=True)
     frame.to_parquet(out, index=False)
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
-    return record(request, "ingest", {"rows": len(frame), "digest": f"sha256:{content}", "partitions": len(request.partitions)})
+    return record(
+        request, "ingest", {"rows": len(frame), "digest": f"sha256:{content}", "partitions": len(request.partitions)}
+    )
 
 
 def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[str, Any]:
@@ -86,7 +90,9 @@ def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[
         failures = validator.failures(inputs, str(Path(request.project) / spec.data.expectations), per_partition=False)
     objection = data.objection(frame, spec, request.as_of, failures)
     verdict, message = (PASSED, f"{len(frame)} labelled rows pass.") if objection is None else map(str, objection)
-    return record(request, "validate", {"verdict": verdict, "message": message, "failures": failures, "rows": len(frame)})
+    return record(
+        request, "validate", {"verdict": verdict, "message": message, "failures": failures, "rows": len(frame)}
+    )
 
 
 def features(request: TurnRequest, dataset: Path, out: Path) -> dict[str, Any]:
@@ -98,7 +104,9 @@ def features(request: TurnRequest, dataset: Path, out: Path) -> dict[str, Any]:
     prepared.X.to_parquet(out / "X.parquet", index=False)
     np.save(out / "late.npy", prepared.late)
     late = int(prepared.late.sum())
-    return record(request, "features", {"train": len(prepared.raw) - late, "hold_out": late, "columns": list(prepared.X.columns)})
+    return record(
+        request, "features", {"train": len(prepared.raw) - late, "hold_out": late, "columns": list(prepared.X.columns)}
+    )
 
 
 def _prepared(request: TurnRequest, folder: Path) -> data.Prepared:
@@ -134,7 +142,9 @@ def _champion_model(request: TurnRequest) -> Any:
     return cloudpickle.loads(model_file(folder).read_bytes())
 
 
-def evaluate_step(request: TurnRequest, prepared_at: Path, models: Path) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def evaluate_step(
+    request: TurnRequest, prepared_at: Path, models: Path
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """Record with `verdict`, `message` and figures; the challenger's probabilities and the labels of the hold-out."""
     import cloudpickle
 
@@ -166,7 +176,9 @@ def refit(request: TurnRequest, prepared_at: Path, models: Path, out: Path) -> d
     for name, entry in (("model", spec.model.trainer), ("baseline", spec.model.baseline)):
         model = training.train(prepared, spec, project, entry, whole=True, previous=_previous(request))
         if not np.isfinite(probabilities(model, sample)).all():
-            raise TrainerFailed(f"{entry} returned a model whose probabilities are not numbers, once trained on all rows.")
+            raise TrainerFailed(
+                f"{entry} returned a model whose probabilities are not numbers, once trained on all rows."
+            )
         save(out / name, dump(model, project, [entry, spec.model.features]), sample)
         digests[name] = digest(out / name)
     return record(request, "refit", {"rows": len(prepared.raw), "digests": digests})

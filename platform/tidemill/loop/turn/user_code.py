@@ -59,5 +59,7 @@ def fit(project: Path, entry: str, X: Any, y: Any, previous: Any, seed: int) -> 
     except Exception as error:
         raise TrainerFailed(f"{entry} raised {type(error).__name__}: {error}") from error
     if not hasattr(model, "predict_proba"):
-        raise TrainerFailed(f"{entry} returned a {type(model).__name__}, which has no predict_proba. Return a classifier.")
+        raise TrainerFailed(
+            f"{entry} returned a {type(model).__name__}, which has no predict_proba. Return a classifier."
+        )
     return model

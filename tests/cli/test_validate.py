@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tidemill.cli.init import write_project
+from tidemill.cli.main import cli
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path, "shop", date(2026, 1, 31))
+    return tmp_path
+
+
+def validate(*args: str) -> Result:
+    return CliRunner().invoke(cli, ["validate", *args])
+
+
+def spoil(shop: Path, old: str, new: str) -> None:
+    path = shop / "loop.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_a_valid_project_is_said_to_be(shop: Path) -> None:
+    for args in ((), ("loop.yaml",), (".",)):
+        result = validate(*args)
+        assert (result.exit_code, result.output) == (0, "loop.yaml: the ModelLoop shop is valid.\n")
+
+
+def test_a_problem_ends_with_2_and_names_the_nearest_right_thing(shop: Path) -> None:
+    spoil(shop, "growth:", "growht:")
+    result = validate()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: loop.yaml:")
+    assert result.stderr.endswith(": spec.triggers.newData.growht: unknown field. Did you mean growth?\n")
+
+
+def test_a_trainer_that_does_not_import_is_a_problem(shop: Path) -> None:
+    spoil(shop, "trainer: model:train ", "trainer: model:trian ")
+    assert "spec.model.trainer: model has no trian. Did you mean model:train?" in validate().stderr
+    assert validate("--no-imports").exit_code == 0
+
+
+def test_a_warning_does_not_fail(shop: Path) -> None:
+    spoil(shop, "csv: data/", "csv: date/")
+    result = validate()
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: loop.yaml:")
+
+
+def test_a_profile_is_checked_along(shop: Path) -> None:
+    (shop / "profile.yaml").write_text("kind: Profile\nspec: {hom: x}\n")
+    result = validate("--profile", "profile.yaml")
+    assert (result.exit_code, "profile.yaml:2: spec.hom: unknown field. Did you mean home?" in result.stderr) == (
+        2,
+        True,
+    )
+
+
+def test_json_has_every_problem_and_warning(shop: Path) -> None:
+    spoil(shop, "growth:", "growht:")
+    spoil(shop, "csv: data/", "csv: date/")
+    result = validate("--output", "json")
+    data = json.loads(result.stdout)
+    assert (result.exit_code, data["valid"], data["loop"]) == (2, False, None)
+    assert [problem["field"] for problem in data["problems"]] == ["spec.triggers.newData.growht"]
+    assert [warning["field"] for warning in data["warnings"]] == ["spec.data.source.csv"]
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(shop: Path) -> None:
+    result = validate("lop.yaml")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: lop.yaml: there is no such file. Did you mean loop.yaml?\n",
+    )

@@ -1,0 +1,213 @@
+# ruff: noqa: E501 - a case is a line
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tidemill.spec.errors import SpecError
+from tidemill.spec.loading import load_loop, load_profile
+from tidemill.spec.model_loop import ModelLoop
+
+Edit = Callable[..., Path]
+
+
+def said(path: Path) -> str:
+    with pytest.raises(SpecError) as caught:
+        load_loop(path)
+    return str(caught.value)
+
+
+def test_a_valid_file_is_a_loop(project: Path) -> None:
+    loop = load_loop(project / "loop.yaml")
+    assert loop.metadata.name == "visits"
+    assert loop.spec.data.label.arrives_after == timedelta(hours=1)
+    assert loop.spec.triggers.performance is None
+
+
+def test_a_loop_written_as_json_reads_back_the_same(project: Path) -> None:
+    loop = load_loop(project / "loop.yaml")
+    assert ModelLoop.model_validate(loop.model_dump(mode="json", by_alias=True)) == loop
+
+
+def test_an_unknown_field_names_file_line_field_and_the_nearest_one(edited: Edit) -> None:
+    path = edited("growth: 25%", "growht: 25%")
+    assert said(path) == "loop.yaml:17: spec.triggers.newData.growht: unknown field. Did you mean growth?"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("eventTime:", "event_time:", "loop.yaml:13: spec.data.event_time: unknown field. Did you mean eventTime?"),
+        ("eventTime:", "when:", "loop.yaml:10: spec.data.eventTime: this field is missing. The column with the time"),
+        ("    key: visit_id", "    holdOut: 7d\n    key: visit_id", "spec.data.holdOut: unknown field. It belongs in spec.window."),
+        ("arrivesAfter: 1h", "arrivesAfter: 1", "loop.yaml:14: spec.data.label.arrivesAfter: 1 is not a duration: write a "
+         "number and a unit (ms, s, m, h, d, w), such as 6h or 14d"),
+        ("growth: 25%", "growth: 25", "spec.triggers.newData.growth: 25 is not a percentage: write a number and %, such as 25%"),
+        ("growth: 25%", "growth: 0%", "growth must be more than 0%"),
+        ("key: visit_id", "key: 3", "loop.yaml:12: spec.data.key: 3 is not text. Put it in quotes where text is meant."),
+        ("key: visit_id", "key: ''", "spec.data.key: '' is not a name"),
+        ("key: visit_id", "key: bought", "spec.data: key, eventTime and label.column must be three different columns"),
+        ("newData: {growth: 25%}", "newData: 25%", "spec.triggers.newData: '25%' is not a mapping. Its fields are growth."),
+        ("newData: {growth: 25%}", "limits:", "spec.triggers.limits: there is nothing here. Leave the field out, or give"),
+        ("newData: {growth: 25%}", "limits: {maxPerMonth: true}", "spec.triggers.limits.maxPerMonth: true is not a whole number"),
+        ("newData: {growth: 25%}", "limits: {maxPerMonth: 0}", "spec.triggers.limits.maxPerMonth: 0 is not at least 1"),
+        ("newData: {growth: 25%}", "schedule: 0 4 * *", "'0 4 * *' is not a cron expression of five fields"),
+        ("newData: {growth: 25%}", "drift: {action: retrian}", "'retrian' is not alert or retrain. Did you mean retrain?"),
+        ("newData: {growth: 25%}", "drift: {falseAlarms: 1}", "1 is not a rate: write a number, a slash and a period"),
+        ("csv: data/", "sql: visits", "spec.data.source.sql: unknown field. The fields here are parquet, csv."),
+        ("csv: data/", "csv: data/, parquet: data/", "spec.data.source: give exactly one source: parquet or csv"),
+        ("csv: data/", "csv: s3://bucket/", "'s3://bucket/' is not a folder or glob relative to this file"),
+        ("trainer: model:train", "trainer: model.train", "loop.yaml:7: spec.model.trainer: 'model.train' is not an entry point: "
+         "write module:function, such as model:train"),
+        ("name: visits", "name: Visits!", "loop.yaml:3: metadata.name: 'Visits!' is not a name: use a-z, 0-9 and '-'"),
+        ("v1alpha1", "v1", "loop.yaml:1: apiVersion: 'tidemill.dev/v1' is not tidemill.dev/v1alpha1. Did you mean"),
+        ("kind: ModelLoop", "kind: Modelloop", "loop.yaml:2: kind: 'Modelloop' is not ModelLoop. Did you mean ModelLoop?"),
+        ("kind: ModelLoop", "", "kind: this field is missing"),
+        ("kind: ModelLoop", "kind: Deployment", "loop.yaml:2: kind: no ModelLoop here, but Deployment. Write `kind: ModelLoop`."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_the_nearest_right_thing(edited: Edit, old: str, new: str, expected: str) -> None:
+    assert expected in said(edited(old, new))
+
+
+@pytest.mark.parametrize("task", ["multiclass-classification", "regression"])
+def test_a_task_of_a_later_version_is_said_to_be_one(edited: Edit, task: str) -> None:
+    path = edited("binary-classification", task)
+    assert said(path) == f"loop.yaml:6: spec.model.task: {task} is not in this version; binary-classification is"
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        ("window: {train: 5d, holdOut: 7d}", "spec.window: train must be longer than holdOut"),
+        ("window: {holdOut: 0d}", "spec.window.holdOut: this must be longer than nothing"),
+        (
+            "window: {train: 60}",
+            "60 is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d, or all",
+        ),
+        ("serving: {timeout: 0ms}", "spec.serving.timeout: this must be longer than nothing"),
+        ("rollout: {maxDuration: 30m}", "spec: rollout.maxDuration ends before a label arrives"),
+        ("rollout: {steps: [{canary: 100%, minOutcomes: 1}]}", "spec.rollout.steps[0]: a canary takes more than 0%"),
+        ("rollout: {steps: [{shadow: 0%, minOutcomes: 1}]}", "spec.rollout.steps[0]: a shadow sees more than 0%"),
+        ("rollout: {steps: [{minOutcomes: 1}]}", "spec.rollout.steps[0]: a step is either shadow or canary"),
+        ("rollout: {judge: {metrics: []}}", "spec.rollout.judge.metrics: the list is empty. Give at least 1"),
+        ("rollout: {judge: {alpha: .nan}}", "spec.rollout.judge.alpha: nan is not a finite number"),
+        ("evaluation: {slices: channel}", "spec.evaluation.slices: 'channel' is not a list. Write [a, b]"),
+        ("evaluation: {slices: [bought]}", "spec: evaluation.slices cannot hold the label or the key"),
+    ],
+)
+def test_an_impossible_window_or_step_is_refused(project: Path, window: str, expected: str) -> None:
+    path = project / "loop.yaml"
+    path.write_text(path.read_text() + f"  {window}\n")
+    assert expected in said(path)
+
+
+def test_a_label_that_is_given_up_before_it_arrives_is_refused(edited: Edit) -> None:
+    path = edited("arrivesAfter: 1h", "arrivesAfter: 3d, giveUpAfter: 1d")
+    assert "spec.data.label: giveUpAfter is shorter than arrivesAfter" in said(path)
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(edited: Edit) -> None:
+    path = edited("growth", "growht", "name: visits", "name: V", "arrivesAfter: 1h", "arrivesAfter: soon")
+    with pytest.raises(SpecError) as caught:
+        load_loop(path)
+    assert [problem.line for problem in caught.value.problems] == [3, 14, 17]
+
+
+def test_off_is_the_word_and_not_false(edited: Edit) -> None:
+    assert load_loop(edited("    key: visit_id", "    gate: off\n    key: visit_id")).spec.data.gate == "off"
+
+
+def test_a_gate_that_is_neither_says_what_it_may_be(edited: Edit) -> None:
+    expected = "'of' is neither a mapping nor off. Its fields are falseAlarms, minHistory."
+    assert expected in said(edited("    key: visit_id", "    gate: of\n    key: visit_id"))
+
+
+def test_inside_a_gate_only_the_wrong_field_is_told(edited: Edit) -> None:
+    text = said(edited("    key: visit_id", "    gate: {falseAlarm: 1%}\n    key: visit_id"))
+    assert text == "loop.yaml:12: spec.data.gate.falseAlarm: unknown field. Did you mean falseAlarms?"
+
+
+def test_a_field_said_twice_names_both_lines(edited: Edit) -> None:
+    text = said(edited("    key: visit_id", "    key: visit_id\n    key: other"))
+    assert text == "loop.yaml:13: spec.data.key: this field is on line 12 already. Keep one of the two."
+
+
+def test_of_several_documents_the_first_loop_is_taken(project: Path) -> None:
+    path = project / "loop.yaml"
+    path.write_text(
+        "kind: ConfigMap\n---\n" + path.read_text() + "---\n" + path.read_text().replace("visits", "second")
+    )
+    assert load_loop(path).metadata.name == "visits"
+
+
+def test_the_line_in_a_later_document_is_that_of_the_file(edited: Edit) -> None:
+    path = edited("growth", "growht")
+    path.write_text("kind: ConfigMap\n---\n" + path.read_text())
+    assert said(path).startswith("loop.yaml:19:")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "loop.yaml: the file is empty. `tidemill init DIR` makes a project to start from."),
+        ("# nothing\n---\n", "loop.yaml: the file is empty."),
+        ("- a\n", "loop.yaml:1: this is no ModelLoop: a ModelLoop is a mapping."),
+        ("just words", "It begins with `apiVersion: tidemill.dev/v1alpha1` and `kind: ModelLoop`."),
+        ("a: [1,\nb: 2\n", "(while parsing a flow sequence, which begins on line 1)"),
+        ("a:\n\tb: 1\n", "Indent with spaces, not tabs."),
+        ("a: !!python/object:os.system x", "loop.yaml:1: not YAML: could not determine a constructor"),
+        ("a: &a [*a]\nkind: ModelLoop\n", "unknown field"),
+        ("\x00", "not YAML"),
+        ("{}", "apiVersion: this field is missing"),
+    ],
+)
+def test_what_is_no_loop_at_all_is_said_clearly(project: Path, content: str, expected: str) -> None:
+    path = project / "loop.yaml"
+    path.write_text(content)
+    assert expected in said(path)
+
+
+def test_bytes_that_are_no_text_are_said_to_be_none(project: Path) -> None:
+    (project / "loop.yaml").write_bytes(b"\xff\xfe\x00kind")
+    assert "is no UTF-8 text" in said(project / "loop.yaml")
+
+
+def test_a_huge_file_is_not_read_as_yaml(project: Path) -> None:
+    (project / "loop.yaml").write_text("# " + "x" * 1_000_001)
+    assert "a ModelLoop or Profile is a page of YAML" in said(project / "loop.yaml")
+
+
+def test_aliases_that_would_unfold_to_gigabytes_do_no_harm(project: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
+    (project / "loop.yaml").write_text("\n".join(lines) + "\nkind: ModelLoop\n")
+    assert "a19: unknown field" in said(project / "loop.yaml")
+
+
+def test_a_file_that_is_not_there_names_the_nearest(project: Path) -> None:
+    assert said(project / "lop.yaml") == "lop.yaml: there is no such file. Did you mean loop.yaml?"
+
+
+def test_without_a_file_the_profile_is_the_local_one() -> None:
+    profile = load_profile(None)
+    assert (profile.spec.home, profile.spec.gateway.host) == (".tidemill", "127.0.0.1")
+
+
+def test_a_profile_is_checked_like_a_loop(project: Path) -> None:
+    path = project / "profile.yaml"
+    path.write_text("apiVersion: tidemill.dev/v1alpha1\nkind: Profile\nspec:\n  gateway: {prot: 80, port: 80.5}\n")
+    with pytest.raises(SpecError) as caught:
+        load_profile(path)
+    assert str(caught.value).splitlines() == [
+        "profile.yaml:4: spec.gateway.port: 80.5 is not a whole number",
+        "profile.yaml:4: spec.gateway.prot: unknown field. Did you mean port?",
+    ]
+
+
+def test_a_profile_says_only_what_differs(project: Path) -> None:
+    path = project / "profile.yaml"
+    path.write_text("kind: Profile\nspec:\n  gateway: {port: 0}\n")
+    assert load_profile(path).spec.gateway.port == 0

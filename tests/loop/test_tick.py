@@ -256,3 +256,38 @@ def test_no_signal_is_answered_by_two_turns(tmp_path: Path) -> None:
     assert len(answered) == len(set(answered))
     for signal in it.context.state.documents("small", "signal"):
         assert signal["consumed_by"] is None or signal["consumed_by"] in {turn["id"] for turn in turns}
+
+
+def test_a_person_may_admit_what_the_gate_holds_back(tmp_path: Path) -> None:
+    broken = date(2020, 2, 10)
+    it = small(tmp_path, SmallWorld(corrupt={broken: lambda batch: batch.assign(x=batch["x"] * 1000)}))
+    live(it, 12)
+    ask(it.context.state, "small", "admit", "ann", "new sensor", it.clock.now(), str(broken))
+    (event,) = tick(it.context, it.clock.now()).events
+    assert (event.event, event.reason) == ("partition.admitted", Reason.APPROVED)
+    assert tick(it.context, it.clock.now()).events == ()
+    partition = it.context.state.get("small", "partition", str(broken))
+    assert partition is not None
+    assert partition["status"] == "admitted"
+
+
+def test_only_what_is_held_back_can_be_admitted(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    with pytest.raises(NothingToDo, match="2020-02-10"):
+        ask(it.context.state, "small", "admit", "ann", "", datetime(2020, 1, 1, tzinfo=UTC), "2020-02-10")
+
+
+def test_a_turn_that_fails_gives_its_signals_back(tmp_path: Path) -> None:
+    it = small(tmp_path, loop=model_loop(triggers={"limits": {"cooldown": "2d", "minNewOutcomes": 0}}))
+    it.replay.bootstrap()
+    (tmp_path / "small_model.py").write_text("def train(X, y, previous=None):\n    raise ValueError('no')\n")
+    import sys
+
+    del sys.modules["small_model"]
+    ask(it.context.state, "small", "train", "ann", "", it.clock.now())
+    settle(it.context, it.clock.now())
+    turns = it.context.state.documents("small", "turn")
+    assert [turn["status"] for turn in turns] == ["accepted", "failed"]
+    assert turns[1]["reason"] == Reason.TRAINER_FAILED
+    (signal,) = it.context.state.documents("small", "signal")
+    assert signal["consumed_by"] is None

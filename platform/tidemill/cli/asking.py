@@ -12,24 +12,31 @@ from .output import emit, output_option
 from .project import Project, project_argument
 
 
-def asking_command(what: str, done: str, help: str) -> click.Command:
-    """A verb that records a request; the next tick acts on it."""
+def asking_command(what: str, done: str, help: str, partition: bool = False) -> click.Command:
+    """A verb that records a request; the next tick acts on it. With `partition` it takes one, before FILE."""
+    named: Callable[[Any], Any] = click.argument("partition") if partition else _nothing
 
     @click.command(help=help)
+    @named
     @project_argument
     @click.option("--note", default="", help="Why; kept in the history.")
     @click.option("--by", default=None, help="Who asks; the user's name by default.")
     @output_option
-    def command(project: Project, note: str, by: str | None, output: str) -> None:
+    def command(project: Project, note: str, by: str | None, output: str, partition: str | None = None) -> None:
         from tidemill.adapters.system_clock import SystemClock
         from tidemill.loop.requests import ask
 
         from .wiring import open_state
 
-        request = ask(open_state(project), project.loop.metadata.name, what, by or _user(), note, SystemClock().now())
+        state, name = open_state(project), project.loop.metadata.name
+        request = ask(state, name, what, by or _user(), note, SystemClock().now(), partition)
         emit(request, output, _render(done))
 
     return command
+
+
+def _nothing(function: Any) -> Any:
+    return function
 
 
 def _user() -> str:

@@ -24,12 +24,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("status", "Show who serves, what is tried, what waits, and how the model does."),
     "history": ("history", "List everything that happened to the loop, oldest first."),
     "train": ("train", "Ask for a turn now, past cooldown and budget."),
+    "admit": ("admit", "Let a quarantined partition in after all."),
     "approve": ("approve", "Approve the rollout that awaits it."),
     "abort": ("abort", "End the running rollout; the champion stays."),
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),
     "outcomes": ("outcomes", "Send labels that came true, from a file."),
-    "report": ("report", "Write a loop's history as one page."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
 

@@ -81,6 +81,39 @@ def _judge(
     return document
 
 
+def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
+    """Lets a quarantined partition in after all: a lasting change is news to the gate until somebody says it is right.
+
+    What cannot be read, lacks columns or has no rows stays out, whoever asks.
+    """
+    held = context.state.get(context.name, "partition", id)
+    delivered = {partition.id: partition for partition in context.ports.source.partitions()}.get(id)
+    if held is None or held["status"] != "quarantined" or delivered is None:
+        return
+    before = [p for p in context.state.documents(context.name, "partition") if p["status"] == "admitted"]
+    frame, facts = _facts(context, delivered, {}, before, now)
+    if frame is None or facts.summary is None:
+        message = f"Partition {id} stays out, though asked for {said}: {held['message']}"
+        context.wait(Event(now, "partition.quarantined", Reason(held["reason"]), message))
+        return
+    message = f"Partition {id} was admitted {said}; the gate had held it: {held['message']}"
+    document = {
+        **held,
+        "digest": delivered.digest,
+        "status": "admitted",
+        "reason": str(Reason.APPROVED),
+        "message": message,
+        "kinds": kinds_of(frame),
+        "rows": facts.rows,
+        "summary": facts.summary.to_dict(),
+        "judged_at": now.isoformat(),
+    }
+    _take_labels(context, frame, delivered, now)
+    event = Event(now, "partition.admitted", Reason.APPROVED, message)
+    write = Write("partition", id, document)
+    context.record(event, [write], f"partition/{id}/{delivered.digest[-16:]}/{Reason.APPROVED}")
+
+
 def _kinds(frame: pd.DataFrame | None) -> dict[str, str]:
     return {} if frame is None else kinds_of(frame)
 

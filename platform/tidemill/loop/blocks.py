@@ -16,7 +16,7 @@ from tidemill.decisions.judge import AT_LEVEL
 from tidemill.stats.calibration import apply, at_level
 from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
-from .context import Context, Write
+from .context import Context
 from .model import Role
 
 LOSSES = {"log_loss": log_loss_rows, "brier": brier_rows}

@@ -7,6 +7,7 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .admission import admit_by_hand
 from .blocks import running_rollout
 from .context import Context, Event, Write
 from .errors import NothingToDo
@@ -15,7 +16,9 @@ from .ports import State
 from .rollouts import abort, crown
 
 
-def ask(state: State, loop: str, what: str, by: str, note: str, now: datetime) -> dict[str, Any]:
+def ask(
+    state: State, loop: str, what: str, by: str, note: str, now: datetime, partition: str | None = None
+) -> dict[str, Any]:
     """Records a person's request. Raises NothingToDo where the present state has no place for it."""
     rollouts = [r for r in state.documents(loop, "rollout") if r["status"] in ("running", "paused")]
     champion = state.get(loop, "champion", "current")
@@ -23,7 +26,14 @@ def ask(state: State, loop: str, what: str, by: str, note: str, now: datetime) -
         raise NothingToDo(f"Loop {loop} has no rollout to {what}. `tidemill status` shows where it stands.")
     if what == "rollback" and (champion is None or champion["previous"] is None):
         raise NothingToDo(f"Loop {loop} has no earlier champion to roll back to. `tidemill history` shows who served.")
-    target = rollouts[-1]["id"] if what in ("approve", "abort") else None if champion is None else champion["version"]
+    held = None if partition is None else state.get(loop, "partition", partition)
+    if what == "admit" and (held is None or held["status"] != "quarantined"):
+        raise NothingToDo(f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists.")
+    target = None if champion is None else champion["version"]
+    if what in ("approve", "abort"):
+        target = rollouts[-1]["id"]
+    elif what == "admit":
+        target = partition
     moment = now.isoformat()
     request: dict[str, Any] = {
         "id": digest_of([what, by, note, moment]),
@@ -63,6 +73,9 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
         else:
             abort(context, rollout, Reason.ABORTED_BY_PERSON, f"aborted {said}", now)
             context.state.transact(context.name, [done])
+    elif what == "admit":
+        admit_by_hand(context, request["target"], said, now)
+        context.state.transact(context.name, [done])
     elif what == "rollback" and _is_champion(context, request["target"]):
         _roll_back(context, rollout, said, done, request["id"], now)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ def run_policy(path: Path, policy: str, world_name: str, options: dict[str, Any]
     from tidemill.adapters.file_source import FileSource
     from tidemill.adapters.great_expectations import GreatExpectationsValidator
     from tidemill.adapters.inline_pipelines import InlinePipelines
+    from tidemill.adapters.kept_validation import KeptValidation
     from tidemill.adapters.memory_registry import MemoryRegistry
     from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
     from tidemill.adapters.notifiers import NoNotifier
@@ -44,7 +46,7 @@ def run_policy(path: Path, policy: str, world_name: str, options: dict[str, Any]
         registry=registry,
         serving=plane,
         pipelines=InlinePipelines(registry),
-        validator=GreatExpectationsValidator(),
+        validator=KeptValidation(GreatExpectationsValidator(), run / "validations"),
         notifier=NoNotifier(),
         state=state,
     )
@@ -53,5 +55,9 @@ def run_policy(path: Path, policy: str, world_name: str, options: dict[str, Any]
     finished = spoil_in_memory(world, registry, loop.metadata.name, spoilt)
     replaying = Replay(context, world, clock, plane, partial(deliver, home / "data"), finished)
     replaying.bootstrap()
-    days = list(replaying.days())
+    parent, days = os.getppid(), []
+    for day in replaying.days():
+        days.append(day)
+        if os.getppid() != parent:  # whoever asked is gone, and nobody will read the answer
+            sys.exit(1)
     return policy_results(state, loop.metadata.name, policy, days, world.faults(), spoilt)

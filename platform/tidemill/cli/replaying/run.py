@@ -27,6 +27,7 @@ from .sabotage import Saboteur, spoil_registered
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from tidemill.loop.replay import Day
 
     from ..project import Project
@@ -82,6 +83,7 @@ def deliver(folder: Path, day: date, batch: pd.DataFrame) -> None:
 def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: Path, tell: Tell) -> dict[str, Any]:
     from tidemill.adapters.file_source import FileSource
     from tidemill.adapters.gateway_client import GatewayClient
+    from tidemill.adapters.kept_validation import KeptValidation
     from tidemill.loop.replay import Replay, SetClock
 
     world = load_world(project.folder, world_name, options)
@@ -92,6 +94,7 @@ def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: P
     spoilt: set[str] = set()
     gateway = open_gateway(placed, clock, port=0)
     context = open_context(placed, gateway, _teller(tell), FileSource(run, "data/", "parquet"))
+    context.ports = replace(context.ports, validator=KeptValidation(context.ports.validator, out / "run" / "validations"))
     gateway.start()
     try:
         client = GatewayClient(gateway.url, name, data.key, data.label.column, settled=gateway.drain)
@@ -111,8 +114,9 @@ def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: P
         "period": {"start": world.live_from.isoformat(), "end": world.end.isoformat()},
         "policies": {"tidemill": own},
         **loop_results(context.state, name, world.live_from, world.end, faults, spoilt),
+        "loop_file": project.path.read_text(),
         "timings": {},
-        "environment": _environment(options),
+        "environment": _environment({"seed": getattr(world, "seed", None), **options}),
     }
 
 

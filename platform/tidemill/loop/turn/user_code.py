@@ -53,7 +53,7 @@ def fit(project: Path, entry: str, X: Any, y: Any, previous: Any, seed: int) -> 
     import numpy as np
 
     function = load(project, entry)
-    np.random.seed(seed)  # noqa: NPY002 - the user's code may draw from NumPy's global state: then it is fixed, too
+    np.random.seed(seed)
     try:
         model = function(X, y, previous=previous)
     except Exception as error:

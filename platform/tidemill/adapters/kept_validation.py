@@ -1,0 +1,37 @@
+"""Remembers what a validator said of a frame and a suite: the same content is judged once, however many loops ask."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from tidemill.loop.ports import Validator
+
+
+class KeptValidation:
+    """`folder` is shared by all who may ask the same; an answer is written whole or not at all."""
+
+    def __init__(self, validator: Validator, folder: Path) -> None:
+        self._validator, self._folder = validator, folder
+
+    def failures(self, frame: pd.DataFrame, suite: str, per_partition: bool = True) -> list[str]:
+        path = self._folder / f"{_digest(frame, suite, per_partition)}.json"
+        if path.exists():
+            kept: list[str] = json.loads(path.read_text())
+            return kept
+        found = self._validator.failures(frame, suite, per_partition)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(f".{id(self)}.part")
+        aside.write_text(json.dumps(found))
+        aside.replace(path)
+        return found
+
+
+def _digest(frame: pd.DataFrame, suite: str, per_partition: bool) -> str:
+    content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    content.update(repr((list(frame.columns), [str(t) for t in frame.dtypes], per_partition)).encode())
+    content.update(Path(suite).read_bytes())
+    return content.hexdigest()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tidemill.decisions.repair import ALPHA, RepairAction, RepairBlock, repair
+from tidemill.decisions.repair import RepairAction, RepairBlock, repair
 from tidemill.decisions.verdict import Reason
 
 
@@ -37,24 +37,6 @@ def test_without_blocks_it_never_serves() -> None:
     assert repair([], serving=True).action is RepairAction.WITHDRAW
 
 
-def test_one_good_day_is_no_evidence() -> None:
-    assert not any(days_on([10.0, 0.01]))
-
-
-def test_a_steady_gain_earns_its_place_within_a_week() -> None:
-    assert True in days_on([0.01] * 7)
-
-
-def test_a_useful_correction_earns_its_place_and_keeps_it() -> None:
-    first, kept = [], []
-    for seed in range(30):
-        states = days_on(noisy(seed, 0.01, 40))
-        first.append(states.index(True) + 1 if True in states else 99)
-        kept.append(states[-1])
-    assert np.median(first) <= 11
-    assert np.mean(kept) >= 0.8
-
-
 def test_a_correction_that_turns_harmful_is_withdrawn() -> None:
     for seed in range(10):
         gains = noisy(seed, 0.015, 40) + noisy(100 + seed, -0.015, 20)
@@ -77,17 +59,6 @@ def test_after_a_withdrawal_it_can_earn_its_place_again() -> None:
 
 def test_a_correction_that_harms_at_first_may_earn_its_place_later() -> None:
     assert True in days_on(noisy(1, -0.004, 20) + noisy(2, 0.015, 25))
-
-
-def test_rare_catastrophes_that_winsorising_hides_are_seen_by_the_plain_sum() -> None:
-    assert not any(days_on([0.01, 0.01, 0.01, 0.01, -0.3] * 6))
-
-
-@pytest.mark.parametrize("gain", [0.0, -0.01])
-def test_a_correction_that_gains_nothing_serves_at_most_alpha_of_the_time(gain: float) -> None:
-    runs = 100
-    ever = sum(True in days_on(noisy(seed, gain, 40)) for seed in range(runs))
-    assert ever / runs <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
 
 
 @given(any_gains, any_gains)
@@ -117,3 +88,27 @@ def test_the_unit_of_the_loss_does_not_matter(gains: list[float], unit: float) -
 @settings(max_examples=60, deadline=None)
 def test_a_correction_that_never_gains_never_serves(gains: list[float]) -> None:
     assert not any(days_on(gains))
+
+
+def test_the_first_gain_sets_the_scale_and_is_not_bet_on() -> None:
+    assert days_on([10.0]) == [False]
+    assert days_on([0.01, 0.01]) == [False, True]
+
+
+def test_a_useful_correction_serves_most_of_the_time() -> None:
+    on = [np.mean(days_on(noisy(seed, 0.01, 40))) for seed in range(20)]
+    assert np.mean(on) >= 0.85
+
+
+def test_a_useless_correction_has_few_spells_of_serving_however_long_one_looks() -> None:
+    """Doob's upcrossing inequality: at most one return in expectation, and the first spell."""
+    spells = []
+    for seed in range(20):
+        states = days_on(noisy(seed, 0.0, 120))
+        spells.append(sum(now and not before for before, now in zip([False, *states], states, strict=False)))
+    assert np.mean(spells) <= 2
+
+
+def test_a_harmful_correction_is_withdrawn_and_stays_so() -> None:
+    on = [np.mean(days_on(noisy(seed, -0.01, 60))) for seed in range(20)]
+    assert np.mean(on) <= 0.1

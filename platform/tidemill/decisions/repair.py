@@ -1,18 +1,17 @@
 """Does the correction serve? Only while its paired gain over the uncorrected model stands for it.
 
-Two tests take turns, both pure folds over the version's closed blocks:
-- *earning*: an e-process against "the correction gains nothing"; it serves once that reaches 1/ALPHA and the plain
-  sum of gains is positive too (a guard against what winsorising hides);
-- *withdrawing*: while it serves, an e-detector (Shin, Ramdas & Rinaldo 2024) of "it harms", begun anew whenever the
-  evidence falls below where it started; at 1/ALPHA the correction is withdrawn and the earning begins again from
-  nothing.
+One e-process against "the correction gains nothing", over all closed blocks of the version: a mixture of small and
+large bets on the winsorised daily gain; winnings beyond MOST are given away, which leaves it a supermartingale. The
+correction serves once the evidence is above SERVES (even odds: its gain so far speaks for it), and is withdrawn when it
+falls below WITHDRAWS (two to one against it).
 
-Why ALPHA = 1/2 and not a promotion's 1/20. The step is reversible, bounded, and undone by the same test within days,
-and the daily gain of a level that is .1 wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
-season. Evidence of two to one is the least that still says something. If a correction never gains anything, a count ends
-in serving with probability at most ALPHA (Ville), so that at most ALPHA / (1 - ALPHA) = 1 useless spell of serving is
-expected, ever; each ends once the evidence of harm is two to one. That is the promise: no worse than the static model,
-up to about one such spell.
+Why such low bars, and not a promotion's twenty. The step is reversible, bounded, and undone by the same test. The daily
+gain of a level that is a little wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
+season, in which the served model is wrong every day. The promise is not about how sure one is, but about what a useless
+correction can cost: under "no gain" the evidence is a supermartingale, so that by Doob's inequality it climbs from
+WITHDRAWS back above SERVES at most WITHDRAWS / (SERVES - WITHDRAWS) = 1 time, in expectation, ever. With the first one
+that makes two useless spells of serving, each of which ends with the evidence two to one against it: no worse than the
+static model, up to that constant (cf. Feng et al. 2022, "Bayesian logistic regression for online recalibration").
 """
 
 from __future__ import annotations
@@ -22,14 +21,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidemill.stats.eprocess import EProcess, betting, winsorise
+import numpy as np
+
+from tidemill.stats.eprocess import winsorise
 
 from .verdict import Reason, Verdict
 
-ALPHA = 0.5
-BETS = (0.0, 0.5, 0.95)  # with a bettor who keeps the money: a correction that harms at first may earn its place later
-STAKES = (0.2, 0.2, 0.6)  # most on the boldest: a repair worth having gains something like the gains' own spread
-SHARE = 0.05  # so much is dealt out afresh each day; a fresh model needs no repair, a stale one does
+SERVES, WITHDRAWS = 1.0, 0.5
+BETS = (0.05, 0.1, 0.2, 0.4, 0.8)  # doubling from timid to bold: within a factor of two of the best bet, whatever it is
+MOST = 4.0  # a correction that turns harmful is judged by what it does now, not held up by all it ever gained
 SCALE = 2.0  # winsorising at twice the mean size of the gains *before* the block: no unit, no tuning, and predictable
 
 
@@ -47,45 +47,40 @@ class RepairBlock:
     gain: float
 
 
-@dataclass(frozen=True)
-class _Count:
-    """Where the fold stands: since when it counts, towards what, and how far it is."""
-
-    serving: bool
-    since: int
-    e: float
-    gain: float
-
-
 def repair(blocks: Sequence[RepairBlock], serving: bool) -> Verdict[RepairAction]:
     """Serve or withdraw the correction of one version, given all its closed blocks in order.
 
     The answer depends on the blocks alone; `serving` says whether it serves now, and only words the reason.
     """
     known = [block for block in blocks if block.n > 0 and math.isfinite(block.gain)]
-    count = _fold(_winsorised([block.gain for block in known]), [block.gain for block in known])
-    figures = {
-        "blocks": len(known),
-        "since": known[count.since].partition if count.since < len(known) else None,
-        "days": len(known) - count.since,
-        "gain": count.gain,
-        "e": count.e,
-        "needed": 1 / ALPHA,
-    }
-    mean = count.gain / max(len(known) - count.since, 1)
-    if count.serving:
-        message = f"the correction serves: its evidence of harm is {count.e:.2g}, {1 / ALPHA:g} withdraws it"
-        if not serving:
-            message = f"the correction has earned its place on {len(known)} days"
+    path = _evidence(_winsorised([block.gain for block in known]))
+    e = path[-1] if path else 1.0
+    mean = sum(block.gain for block in known) / max(len(known), 1)
+    figures = {"blocks": len(known), "gain": mean, "e": e, "serves_above": SERVES, "withdrawn_below": WITHDRAWS}
+    seen = f"evidence {e:.2g} after {len(known)} days, mean gain {mean:+.4f}"
+    if _serves(path):
+        message = f"the correction {'serves' if serving else 'has earned its place'}: {seen}"
         return Verdict(RepairAction.SERVE, Reason.EARNED, message, figures)
     if serving:
-        message = "the correction no longer pays: the uncorrected model serves, and the count begins anew"
+        message = f"the correction no longer pays, the uncorrected model serves: {seen}"
         return Verdict(RepairAction.WITHDRAW, Reason.WITHDRAWN, message, figures)
-    message = (
-        f"the correction has not earned its place: evidence {count.e:.2g} of {1 / ALPHA:g} after "
-        f"{len(known) - count.since} days (mean gain {mean:+.4f})"
-    )
+    message = f"the correction has not earned its place: {seen}"
     return Verdict(RepairAction.WITHDRAW, Reason.NOT_EARNED, message, figures)
+
+
+def _evidence(values: Sequence[float]) -> list[float]:
+    """The e-process after each block, winnings beyond MOST given away."""
+    wealth, path = np.full(len(BETS), 1 / len(BETS)), []
+    for value in values:
+        wealth = wealth * (1 + np.array(BETS) * value)
+        wealth *= min(1.0, MOST / wealth.sum())
+        path.append(float(wealth.sum()))
+    return path
+
+
+def _serves(path: Sequence[float]) -> bool:
+    """Whether it serves after the last block: between the two bars it stays what it was."""
+    return next((e > SERVES for e in reversed(path) if e > SERVES or e < WITHDRAWS), False)
 
 
 def _winsorised(gains: Sequence[float]) -> list[float]:
@@ -96,35 +91,3 @@ def _winsorised(gains: Sequence[float]) -> list[float]:
         values.append(float(winsorise([gain], scale)[0]) if scale > 0 else 0.0)
         size += abs(gain)
     return values
-
-
-def _fold(values: Sequence[float], gains: Sequence[float]) -> _Count:
-    """Turns of earning and withdrawing, one after the other, up to the last block."""
-    since, serving = 0, False
-    while True:
-        end, e = _withdrawing(values[since:]) if serving else _earning(values[since:], gains[since:])
-        if end is None:
-            return _Count(serving, since, e, float(sum(gains[since:])))
-        since, serving = since + end, not serving
-
-
-def _earning(values: Sequence[float], gains: Sequence[float]) -> tuple[int | None, float]:
-    """How many blocks it took to earn a place (None: not yet), and the evidence at the end."""
-    process, total = betting(values, BETS, STAKES, SHARE), 0.0
-    for index, (e, gain) in enumerate(zip(process.path, gains, strict=True)):
-        total += gain
-        if e >= 1 / ALPHA and total > 0:
-            return index + 1, e
-    return None, process.e
-
-
-def _withdrawing(values: Sequence[float]) -> tuple[int | None, float]:
-    """How many blocks it took to lose the place (None: not yet), and the evidence of harm at the end."""
-    begun, process = 0, EProcess(())
-    for index in range(len(values)):
-        process = betting([-value for value in values[begun : index + 1]], BETS, STAKES, SHARE)
-        if process.e >= 1 / ALPHA:
-            return index + 1, process.e
-        if process.e < 1:
-            begun = index + 1
-    return None, max(process.e, 1.0)

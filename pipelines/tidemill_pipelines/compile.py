@@ -1,4 +1,7 @@
-"""Compiles every pipeline of the entry point group `tidemill.pipelines` that lives here: `python -m tidemill_pipelines.compile`."""
+"""Compiles the pipelines that live here: `python -m tidemill_pipelines.compile`.
+
+Those are the entry points of the group `tidemill.pipelines` that name a module of this package.
+"""
 
 from pathlib import Path
 

@@ -244,7 +244,7 @@ def test_a_rollback_lets_the_previous_champion_serve_again(tmp_path: Path) -> No
 @pytest.mark.parametrize("what", ["approve", "abort", "rollback"])
 def test_what_has_no_object_is_refused_with_where_to_look(tmp_path: Path, what: str) -> None:
     it = small(tmp_path)
-    with pytest.raises(NothingToDo, match="tidemill (status|history)"):
+    with pytest.raises(NothingToDo, match=r"tidemill (status|history)"):
         ask(it.context.state, "small", what, "ann", "", datetime(2020, 1, 1, tzinfo=UTC))
 
 

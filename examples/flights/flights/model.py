@@ -49,8 +49,8 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 def train(X: pd.DataFrame, y: pd.Series, previous: Any = None) -> Pipeline:
     """Gradient boosting on `features`; from scratch each time (`previous` is not used: training takes seconds).
 
-    Small steps and large leaves, because the labels are noisy: of twelve settings the best by cross-validation over days
-    of January and February, before the loop goes live.
+    Small steps and large leaves, because the labels are noisy: of twelve settings the best by cross-validation over
+    days of January and February, before the loop goes live.
     """
     encode = OrdinalEncoder(
         handle_unknown="use_encoded_value",  # a carrier never seen is a missing value, not an error

@@ -1,4 +1,4 @@
-"""Partitions as files in a folder, one a day: the day is in the file's name (2013-03-01.parquet, date=2013-03-01.csv)."""
+"""Partitions as files in a folder, one a day, which the file's name holds: 2013-03-01.parquet, date=2013-03-01.csv."""
 
 from __future__ import annotations
 

@@ -82,6 +82,6 @@ def tensor(name: str, column: pd.Series[Any]) -> dict[str, Any]:
         return {"name": name, "shape": shape, "datatype": "INT64", "data": column.tolist()}
     if pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(float)
-        return {"name": name, "shape": shape, "datatype": "FP64",
-                "data": [None if missing else value for value, missing in zip(values.tolist(), np.isnan(values), strict=True)]}  # fmt: skip
+        data = [None if missing else value for value, missing in zip(values.tolist(), np.isnan(values), strict=True)]
+        return {"name": name, "shape": shape, "datatype": "FP64", "data": data}
     return {"name": name, "shape": shape, "datatype": "BYTES", "data": [None if pd.isna(v) else str(v) for v in column]}

@@ -1,4 +1,4 @@
-"""Hard expectations by Great Expectations (1.x): a suite as JSON, a frame in, a sentence for each that does not hold."""
+"""Hard expectations by Great Expectations (1.x): a JSON suite and a frame in, a sentence for each that fails out."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ class GreatExpectationsValidator:
             os.environ.setdefault("TQDM_DISABLE", "1")
             try:
                 import great_expectations as gx
+                from great_expectations.data_context.types.base import ProgressBarsConfig
             except ImportError as error:
                 raise TidemillError(
                     "data.expectations needs Great Expectations: install it with `pip install tidemill[pipelines]`."
                 ) from error
             logging.getLogger("great_expectations").setLevel(logging.ERROR)
             context = gx.get_context(mode="ephemeral")
-            context.variables.progress_bars = {"globally": False}
+            context.variables.progress_bars = ProgressBarsConfig(globally=False)
             asset = context.data_sources.add_pandas("delivered").add_dataframe_asset("partition")
             self._batches = asset.add_batch_definition_whole_dataframe("whole")
         return self._batches

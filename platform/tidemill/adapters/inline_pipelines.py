@@ -6,6 +6,7 @@ No Kubeflow, no files but the partitions', no processes: what a backtest asks is
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import pandas as pd
 from tidemill.decisions.accept import AcceptAction
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.frames import canonical
 from tidemill.loop.model import Partition, Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn import data, training
 from tidemill.loop.turn.evaluation import evaluate
 from tidemill.loop.turn.request import folder_of
 from tidemill.loop.turn.user_code import TrainerFailed
-from tidemill.spec.model_loop import ModelLoopSpec
+from tidemill.spec.model_loop import Data, ModelLoopSpec
 
 from .file_source import read_table
 from .memory_registry import MemoryRegistry
@@ -54,7 +56,9 @@ class InlinePipelines:
 
     def _run(self, request: TurnRequest) -> TurnStatus:
         spec, project = data.spec_of(request), Path(request.project)
-        frame = data.assemble(request, self._read, pd.read_parquet(folder_of(request.labels_uri)), _digest)
+        frame = data.assemble(
+            request, partial(self._read, spec.data), pd.read_parquet(folder_of(request.labels_uri)), _digest
+        )
         objection = data.objection(frame, spec, request.as_of, [])
         if objection is not None:
             return TurnStatus(Phase.SUCCEEDED, objection[0], objection[1])
@@ -89,10 +93,10 @@ class InlinePipelines:
         heuristic = self._registry.register(request.loop, self._registry.put(baseline), "", request.id, tags)
         return {"version": named.version, "baseline_version": heuristic.version}
 
-    def _read(self, partition: Partition) -> pd.DataFrame:
+    def _read(self, described: Data, partition: Partition) -> pd.DataFrame:
         """Each partition is read once, however many turns train on it."""
         if partition.digest not in self._frames:
-            self._frames[partition.digest] = read_table(folder_of(partition.uri))
+            self._frames[partition.digest] = canonical(read_table(folder_of(partition.uri)), described)
         return self._frames[partition.digest]
 
 

@@ -47,10 +47,12 @@ class MemoryOutcomes:
     def record(self, labels: pd.DataFrame, at: datetime, source: str) -> Receipt:
         labels = labels.dropna(subset=["label"])
         first = labels.drop_duplicates("key")
-        new = first[~first["key"].isin(self._seen.keys())]
-        known = labels[~labels.index.isin(new.index)]
-        conflicting = int((known["key"].map(self._seen) != known["label"]).sum()) if len(known) else 0
+        fresh = [key not in self._seen for key in first["key"]]  # not isin: that would sort a year of keys each day
+        new = first[fresh]
         self._seen.update(zip(new["key"], new["label"].astype(float), strict=True))
+        known = labels.loc[~labels.index.isin(new.index)]
+        pairs = zip(known["key"], known["label"], strict=True)
+        conflicting = sum(self._seen[key] != label for key, label in pairs)
         self._arrivals.append(
             pd.DataFrame({"key": new["key"], "label": new["label"].astype(float), "arrived_at": pd.Timestamp(at)})
         )

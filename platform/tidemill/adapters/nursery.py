@@ -11,6 +11,7 @@ which is when whoever started it ends, however that happens.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ import socket
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 PRELOADED = (
     "kfp.dsl.executor_main",
@@ -95,7 +97,7 @@ class Nursery:
         self._children[pid] = connection
         connection.sendall(f"{pid}\n".encode())
 
-    def _become(self, connection: socket.socket, request: dict[str, object], descriptors: list[int]) -> None:
+    def _become(self, connection: socket.socket, request: dict[str, Any], descriptors: list[int]) -> None:
         """In the child: a fresh `python ARGUMENTS`, as far as it can tell. Never returns."""
         code = 1
         try:
@@ -110,8 +112,8 @@ class Nursery:
                 os.close(descriptor)
             os.chdir(str(request["folder"]))
             os.environ.clear()
-            os.environ.update(request["environment"])  # type: ignore[arg-type]
-            code = _run([str(argument) for argument in request["arguments"]])  # type: ignore[attr-defined]
+            os.environ.update(request["environment"])
+            code = _run([str(argument) for argument in request["arguments"]])
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -127,18 +129,14 @@ class Nursery:
                 return
             connection = self._children.pop(pid, None)
             if connection is not None:
-                try:
+                with contextlib.suppress(OSError):  # nobody waits for it any more
                     connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-                except OSError:
-                    pass  # nobody waits for it any more
                 connection.close()
 
 
 def _preload(name: str) -> None:
-    try:
+    with contextlib.suppress(ImportError):  # an extra that is not installed: the step that needs it says so
         importlib.import_module(name)
-    except ImportError:
-        pass  # an extra that is not installed: the step that needs it says so
 
 
 def _run(arguments: list[str]) -> int:

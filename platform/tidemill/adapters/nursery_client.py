@@ -10,8 +10,12 @@ import os
 import socket
 import sys
 
+TYPE_CHECKING = False  # as typing has it, whose import takes longer than all else here
+if TYPE_CHECKING:
+    from typing import TextIO
 
-def ask(path, arguments, group):
+
+def ask(path: str, arguments: list[str], group: int) -> "tuple[TextIO, int]":
     """The connection to a nursery that has forked for us, and the fork's pid."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
@@ -24,7 +28,7 @@ def ask(path, arguments, group):
     return lines, int(lines.readline())
 
 
-def main():
+def main() -> None:
     python = os.environ["TIDEMILL_PYTHON"]
     try:
         lines, _pid = ask(os.environ["TIDEMILL_NURSERY"], sys.argv[1:], os.getpgid(0))

@@ -26,8 +26,13 @@ def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any],
     lineage = {"tidemill.snapshot": request.snapshot, "tidemill.signals": ",".join(request.signals), **parent}
     run_id = registry.run(request.loop, request.id, lineage)
     card = cards.model_card(request, records)
-    params = {"trainer": records["train"]["trainer"], "rows": records["refit"]["rows"], "as_of": request.as_of.isoformat(),
-              "partitions": len(request.partitions), "data_digest": records["ingest"]["digest"]}  # fmt: skip
+    params = {
+        "trainer": records["train"]["trainer"],
+        "rows": records["refit"]["rows"],
+        "as_of": request.as_of.isoformat(),
+        "partitions": len(request.partitions),
+        "data_digest": records["ingest"]["digest"],
+    }
     registry.log(run_id, params, _metrics(records["evaluate"]), {"model_card.md": card})
     tags = {
         **lineage,

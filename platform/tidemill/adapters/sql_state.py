@@ -176,7 +176,7 @@ class SqlState:
                 won = _leases.update().where(_leases.c.loop == loop, _leases.c.holder == other).values(**mine)
                 if connection.execute(won).rowcount:
                     return
-            host, pid = (other.split(":") + ["?"])[:2]
+            host, pid = [*other.split(":"), "?"][:2]
             raise LeaseHeld(
                 f"Loop {loop} is kept by another process (pid {pid} on {host}). One at a time acts for a loop: stop "
                 "that one, or wait until its lease ends (30 s after its last sign of life)."

@@ -39,4 +39,7 @@ def command(project: Project, path: Path, output: str) -> None:
 
 
 def _render(data: dict[str, Any]) -> str:
-    return f"{data['new']} new labels, {data['duplicate']} known already, {data['conflicting']} that contradict an earlier one (kept aside)."
+    return (
+        f"{data['new']} new labels, {data['duplicate']} known already, "
+        f"{data['conflicting']} that contradict an earlier one (kept aside)."
+    )

@@ -37,9 +37,8 @@ def _render(data: dict[str, Any]) -> str:
         )
     rollout = data["rollout"]
     if rollout is not None:
-        lines.append(
-            f"  rollout     version {rollout['challenger']}, {rollout['step']}, {rollout['status']}: {rollout['message']}"
-        )
+        where = f"version {rollout['challenger']}, {rollout['step']}, {rollout['status']}"
+        lines.append(f"  rollout     {where}: {rollout['message']}")
     turn = data["turn"]
     if turn is not None:
         lines.append(f"  last turn   {turn['id']} {turn['status']} ({turn['reason']}): {turn['message']}")

@@ -1,9 +1,9 @@
 """Is a challenger worth a rollout? Judged on a hold-out that is later than all it was trained on.
 
-The rollout decides later, on live outcomes, whether it is safe; here the question is whether it is promising. So where a
-rollout follows, a challenger is given the benefit of the hold-out's noise, and each slice the benefit of its own: one
-week is few days, and among twenty slices one is always unlucky. The first model of a loop has no rollout to pass: it has
-to beat the baseline outright.
+The rollout decides later, on live outcomes, whether it is safe; here the question is whether it is promising. So where
+a rollout follows, a challenger is given the benefit of the hold-out's noise, and each slice the benefit of its own: one
+week is few days, and among twenty slices one is always unlucky. The first model of a loop has no rollout to pass: it
+has to beat the baseline outright.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class EvaluationFacts:
     slices: Mapping[str, Mapping[str, SliceScore]] = field(default_factory=dict)
     champion_seen_rows: int = 0
     noise: Mapping[str, float] = field(default_factory=dict)
-    """Standard error of the mean difference to `champion` and to `baseline` (of daily means); absent: none is allowed."""
+    """Standard error of the mean difference (of daily means) to `champion` and to `baseline`; absent: none allowed."""
 
 
 Policy = Callable[[EvaluationFacts, Accept], Verdict[AcceptAction] | None]

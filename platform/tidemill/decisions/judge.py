@@ -3,11 +3,12 @@
 Two kinds of evidence. Losses are *paired*: both versions scored the same requests, so a block is one mean difference.
 Error rate and latency are compared between *arms*, which answer different requests.
 
-A loss has two differences where the loop recalibrates nightly: as served, and with the challenger moved to the champion's
-mean probability of that day (`AT_LEVEL`; no labels are used). On a stormy day the version that expects more delays wins
-whatever else it knows, and on a calm day it loses: such level differences, which the repair mends, can be ten times
-what is to be judged. So non-inferiority is tested at equal level; harm is tested both ways, and the plain means of both
-must be within the margin: a challenger whose level is so wrong that users pay for it is not promoted either.
+A loss has two differences where the loop recalibrates nightly: as served, and with the challenger moved to the
+champion's mean probability of that day (`AT_LEVEL`; no labels are used). On a stormy day the version that expects more
+delays wins whatever else it knows, and on a calm day it loses: such level differences, which the repair mends, can be
+ten times what is to be judged. So non-inferiority is tested at equal level; harm is tested both ways, and the plain
+means of both must be within the margin: a challenger whose level is so wrong that users pay for it is not promoted
+either.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ class ArmBlock:
 
 @dataclass(frozen=True)
 class MetricEvidence:
-    """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of a
-    loss the worse of as served and at equal level.
-    `e_non_inferior` and `e_harm` are running maxima: a decision reached stands."""
+    """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of
+    a loss the worse of as served and at equal level. `e_non_inferior` and `e_harm` are running maxima: a decision
+    reached stands.
+    """
 
     metric: str
     margin: float

@@ -5,13 +5,13 @@ large bets on the winsorised daily gain; winnings beyond MOST are given away, wh
 correction serves once the evidence is above SERVES (even odds: its gain so far speaks for it), and is withdrawn when it
 falls below WITHDRAWS (two to one against it).
 
-Why such low bars, and not a promotion's twenty. The step is reversible, bounded, and undone by the same test. The daily
-gain of a level that is a little wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
-season, in which the served model is wrong every day. The promise is not about how sure one is, but about what a useless
-correction can cost: under "no gain" the evidence is a supermartingale, so that by Doob's inequality it climbs from
-WITHDRAWS back above SERVES at most WITHDRAWS / (SERVES - WITHDRAWS) = 1 time, in expectation, ever. With the first one
-that makes two useless spells of serving, each of which ends with the evidence two to one against it: no worse than the
-static model, up to that constant (cf. Feng et al. 2022, "Bayesian logistic regression for online recalibration").
+Why such low bars, and not a promotion's twenty. The step is reversible, bounded, and undone by the same test. The
+daily gain of a level that is a little wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
+season, in which the served model is wrong every day. The promise is not about how sure one is, but about what a
+useless correction can cost: under "no gain" the evidence is a supermartingale, so that by Doob's inequality it climbs
+from WITHDRAWS back above SERVES at most WITHDRAWS / (SERVES - WITHDRAWS) = 1 time, in expectation, ever. With the first
+one that makes two useless spells of serving, each of which ends with the evidence two to one against it: no worse than
+the static model, up to that constant (cf. Feng et al. 2022, "Bayesian logistic regression for online recalibration").
 """
 
 from __future__ import annotations

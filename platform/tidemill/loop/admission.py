@@ -68,7 +68,6 @@ def _judge(
         "kinds": {
             name: expected.get(name, kind) if kind == "nothing" else kind for name, kind in _kinds(frame).items()
         },
-        "summary": None if facts.summary is None or status != "admitted" else facts.summary.to_dict(),
     }
     if "distance" in verdict.evidence:
         document["distance"] = verdict.evidence["distance"]
@@ -77,7 +76,8 @@ def _judge(
         _take_labels(context, frame, partition, now)
     event = Event(now, f"partition.{status}", verdict.reason, verdict.message, dict(verdict.evidence))
     id = f"partition/{partition.id}/{partition.digest[-16:]}/{verdict.reason}"
-    context.record(event, [Write("partition", partition.id, document)], id)
+    writes = [Write("partition", partition.id, document), *_summary(document, facts.summary)]
+    context.record(event, writes, id)
     return document
 
 
@@ -92,7 +92,7 @@ def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
         return
     before = [p for p in context.state.documents(context.name, "partition") if p["status"] == "admitted"]
     frame, facts = _facts(context, delivered, {}, before, now)
-    if frame is None or facts.summary is None:
+    if frame is None or facts.missing_columns or not facts.rows:
         message = f"Partition {id} stays out, though asked for {said}: {held['message']}"
         context.wait(Event(now, "partition.quarantined", Reason(held["reason"]), message))
         return
@@ -105,13 +105,19 @@ def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
         "message": message,
         "kinds": kinds_of(frame),
         "rows": facts.rows,
-        "summary": facts.summary.to_dict(),
         "judged_at": now.isoformat(),
     }
     _take_labels(context, frame, delivered, now)
     event = Event(now, "partition.admitted", Reason.APPROVED, message)
-    write = Write("partition", id, document)
-    context.record(event, [write], f"partition/{id}/{delivered.digest[-16:]}/{Reason.APPROVED}")
+    writes = [Write("partition", id, document), *_summary(document, facts.summary)]
+    context.record(event, writes, f"partition/{id}/{delivered.digest[-16:]}/{Reason.APPROVED}")
+
+
+def _summary(document: dict[str, Any], summary: Summary | None) -> list[Write]:
+    """Beside the partition, not in it: partitions are listed several times a tick, summaries are read once."""
+    if summary is None or document["status"] != "admitted":
+        return []
+    return [Write("summary", document["id"], {"digest": document["digest"], **summary.to_dict()})]
 
 
 def _kinds(frame: pd.DataFrame | None) -> dict[str, str]:
@@ -140,7 +146,9 @@ def _facts(
         missing_columns=missing,
         changed_types=tuple(changed_kinds(expected, kinds_of(frame))),
         expectation_failures=() if missing or frame.empty else _failures(context, frame),
-        summary=None if missing or frame.empty else summarize(arrays(frame, _summarised(frame, context))),
+        summary=None
+        if missing or frame.empty or data.gate == "off"
+        else summarize(arrays(frame, _summarised(frame, context))),
         history=() if data.gate == "off" else _history(context, admitted),
         **common,
     )
@@ -162,7 +170,8 @@ def _failures(context: Context, frame: pd.DataFrame) -> tuple[str, ...]:
 
 def _history(context: Context, admitted: list[dict[str, Any]]) -> tuple[Summary, ...]:
     ordered = sorted(admitted, key=lambda document: str(document["id"]))
-    return tuple(context.summary(document) for document in ordered if document["summary"] is not None)
+    found = (context.summary(document) for document in ordered)
+    return tuple(summary for summary in found if summary is not None)
 
 
 def _take_labels(context: Context, frame: pd.DataFrame, partition: Partition, now: datetime) -> None:

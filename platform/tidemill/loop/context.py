@@ -79,11 +79,14 @@ class Context:
     def wait(self, event: Event) -> None:
         self.waiting.append(event)
 
-    def summary(self, document: dict[str, Any]) -> Summary:
-        """The summary of an admitted partition, parsed once per content."""
+    def summary(self, document: dict[str, Any]) -> Summary | None:
+        """The summary of an admitted partition, read once per content; None where none was made (gate off)."""
         wanted = (document["id"], document["digest"])
         if wanted not in self._summaries:
-            self._summaries[wanted] = Summary.from_dict(document["summary"])
+            stored = self.state.get(self.name, "summary", document["id"])
+            if stored is None:
+                return None
+            self._summaries[wanted] = Summary.from_dict({k: v for k, v in stored.items() if k != "digest"})
         return self._summaries[wanted]
 
     def calibrators(self, version: str) -> list[dict[str, Any]]:

@@ -28,7 +28,9 @@ def ask(
         raise NothingToDo(f"Loop {loop} has no earlier champion to roll back to. `tidemill history` shows who served.")
     held = None if partition is None else state.get(loop, "partition", partition)
     if what == "admit" and (held is None or held["status"] != "quarantined"):
-        raise NothingToDo(f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists.")
+        raise NothingToDo(
+            f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists."
+        )
     target = None if champion is None else champion["version"]
     if what in ("approve", "abort"):
         target = rollouts[-1]["id"]
@@ -60,8 +62,14 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
     what = request["what"]
     rollout = running_rollout(context)
     if what == "train":
-        signal: dict[str, Any] = {"id": f"manual-{request['id']}", "kind": str(Reason.MANUAL), "message": f"Asked for {said}",
-                  "evidence": {}, "recorded_at": now.isoformat(), "consumed_by": None}  # fmt: skip
+        signal: dict[str, Any] = {
+            "id": f"manual-{request['id']}",
+            "kind": str(Reason.MANUAL),
+            "message": f"Asked for {said}",
+            "evidence": {},
+            "recorded_at": now.isoformat(),
+            "consumed_by": None,
+        }
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
         context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
     elif what in ("approve", "abort") and rollout is not None and rollout["id"] == request["target"]:

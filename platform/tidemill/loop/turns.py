@@ -44,7 +44,9 @@ def start_turn(context: Context, now: datetime) -> None:
         return
     request = _request(context, signals, now)
     if context.state.get(context.name, "turn", request.id) is not None:
-        message = f"Turn {request.id} ran before on the same spec, code and data; it would end the same way. Change one of them."
+        message = (
+            f"Turn {request.id} ran before on the same spec, code and data, and would end alike: change one of them."
+        )
         context.wait(Event(now, "turn.waiting", Reason.NO_SIGNAL, message))
         return
     write_request(request)

@@ -38,7 +38,7 @@ Tell = Callable[[str], None]
 def replay(
     project: Project, world: str, options: dict[str, Any], out: Path, compare: bool, tell: Tell
 ) -> dict[str, Any]:
-    """Returns what results.json holds. An earlier run's state in `out` is replaced: a replay begins at the beginning."""
+    """Returns what results.json holds. An earlier run's state in `out` is replaced: a replay starts at the beginning."""
     began = time.monotonic()
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,9 @@ def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: P
     spoilt: set[str] = set()
     gateway = open_gateway(placed, clock, port=0)
     context = open_context(placed, gateway, _teller(tell), FileSource(run, "data/", "parquet"))
-    context.ports = replace(context.ports, validator=KeptValidation(context.ports.validator, out / "run" / "validations"))
+    context.ports = replace(
+        context.ports, validator=KeptValidation(context.ports.validator, out / "run" / "validations")
+    )
     gateway.start()
     try:
         client = GatewayClient(gateway.url, name, data.key, data.label.column, settled=gateway.drain)

@@ -34,6 +34,7 @@ def render(results: dict[str, Any], out: Path) -> str:
             f"Corrupted days: {days['caught']} of {days['injected']} quarantined, {days['trained_on']} trained on.",
             f"Clean days held back: {clean['held_back']} of {clean['total']}.",
             f"Sabotaged challengers: {sabotaged['promoted']} of {sabotaged['injected']} promoted.",
-            f"Took {results['timings']['total_seconds']:.0f} s. Figures: {out / 'results.json'}  Report: {out / 'report.html'}",
+            f"Took {results['timings']['total_seconds']:.0f} s. "
+            f"Figures: {out / 'results.json'}  Report: {out / 'report.html'}",
         ]
     )

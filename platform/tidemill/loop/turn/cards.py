@@ -1,4 +1,4 @@
-"""What people read of a turn: validation and evaluation as HTML, ROC and confusion for the dashboard, the model card."""
+"""What people read of a turn: validation and evaluation as HTML, the dashboard's ROC and confusion, the model card."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import numpy as np
 from tidemill.loop.model import TurnRequest
 
 Array = np.ndarray[Any, Any]
-_STYLE = "<style>body{font:15px system-ui,sans-serif;margin:1.5em}td,th{padding:.25em .8em;text-align:right}th:first-child,td:first-child{text-align:left}table{border-collapse:collapse}tr{border-bottom:1px solid #ddd}</style>"
+_STYLE = (
+    "<style>body{font:15px system-ui,sans-serif;margin:1.5em}td,th{padding:.25em .8em;text-align:right}"
+    "th:first-child,td:first-child{text-align:left}table{border-collapse:collapse}tr{border-bottom:1px solid #ddd}"
+    "</style>"
+)
 _FIGURES = ("log_loss", "brier", "auc", "calibration_error")
 _POINTS = 100  # of a ROC curve: what an eye can tell apart
 
 
 def validation_html(record: Mapping[str, Any]) -> str:
     failed = "".join(f"<li>{escape(text)}</li>" for text in record["failures"])
-    return f"<!doctype html><meta charset=utf-8><title>Validation</title>{_STYLE}<h1>{escape(str(record['verdict']))}</h1><p>{escape(record['message'])}</p><ul>{failed}</ul>"
+    return (
+        f"<!doctype html><meta charset=utf-8><title>Validation</title>{_STYLE}<h1>{escape(str(record['verdict']))}</h1>"
+        f"<p>{escape(record['message'])}</p><ul>{failed}</ul>"
+    )
 
 
 def evaluation_html(record: Mapping[str, Any]) -> str:
@@ -29,11 +36,13 @@ def evaluation_html(record: Mapping[str, Any]) -> str:
         if record[who]
     )
     slices = "".join(
-        f"<tr><td>{escape(column)} = {escape(value)}</td><td>{s['rows']}</td><td>{_figure(s['challenger'])}</td><td>{_figure(s['champion'])}</td></tr>"
+        f"<tr><td>{escape(column)} = {escape(value)}</td><td>{s['rows']}</td>"
+        f"<td>{_figure(s['challenger'])}</td><td>{_figure(s['champion'])}</td></tr>"
         for column, values in record["slices"].items()
         for value, s in values.items()
     )
-    table = f"<h2>Slices</h2><table><tr><th>slice</th><th>rows</th><th>challenger</th><th>champion</th></tr>{slices}</table>"
+    names = "<tr><th>slice</th><th>rows</th><th>challenger</th><th>champion</th></tr>"
+    table = f"<h2>Slices</h2><table>{names}{slices}</table>"
     return (
         f"<!doctype html><meta charset=utf-8><title>Evaluation</title>{_STYLE}<h1>{escape(str(record['verdict']))}</h1>"
         f"<p>{escape(record['message'])}</p><table><tr><th>on {record['rows']} rows</th>{head}</tr>{rows}</table>"
@@ -63,6 +72,7 @@ def model_card(request: TurnRequest, records: Mapping[str, Mapping[str, Any]]) -
     evaluated, refitted, ingested = records["evaluate"], records["refit"], records["ingest"]
     first, last = request.partitions[0].id, request.partitions[-1].id
     parent = "none: the first model of its loop" if request.champion is None else f"version {request.champion.version}"
+    data = f"{len(request.partitions)} admitted partitions, {first} to {last}; {ingested['rows']} labelled rows"
     figures = "\n".join(
         f"| {who} | " + " | ".join(_figure(evaluated[who].get(name)) for name in _FIGURES) + " |"
         for who in ("challenger", "champion", "baseline")
@@ -81,7 +91,7 @@ def model_card(request: TurnRequest, records: Mapping[str, Mapping[str, Any]]) -
 |---|---|
 | trained by | `{records["train"]["trainer"]}` because of {", ".join(request.signals)} |
 | as of | {request.as_of:%Y-%m-%d %H:%M}Z |
-| data | {len(request.partitions)} admitted partitions, {first} to {last}; {ingested["rows"]} labelled rows, {ingested["digest"][:23]}... |
+| data | {data}, {ingested["digest"][:23]}... |
 | parent | {parent} |
 | artifact | {refitted["digests"]["model"][:23]}... |
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,10 +14,10 @@ import pandas as pd
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import DataUnreadable
-from tidemill.loop.frames import canonical
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 
+from .request import folder_of
 from .user_code import TrainerFailed, load
 
 
@@ -30,7 +31,7 @@ def assemble(
     labels: pd.DataFrame,
     digest: Callable[[Partition], str],
 ) -> pd.DataFrame:
-    """All rows that have a label, by event time. Each key once, the last delivered.
+    """All rows that have a label, by event time. Each key once, the last delivered. `read` gives canonical frames.
 
     Raises DataUnreadable where a partition's bytes are no longer those that were admitted.
     """
@@ -43,10 +44,20 @@ def assemble(
                 f"Partition {partition.id} changed after it was admitted ({partition.digest[:19]}... is now "
                 f"{found[:19]}...). The next tick judges it again; this turn does not train on it."
             )
-        frames.append(canonical(read(partition), data).drop(columns=[data.label.column], errors="ignore"))
+        frames.append(read(partition).drop(columns=[data.label.column], errors="ignore"))
     rows = pd.concat(frames, ignore_index=True).drop_duplicates(data.key, keep="last")
     named = labels.rename(columns={"key": data.key, "label": data.label.column})[[data.key, data.label.column]]
     return rows.merge(named, on=data.key, how="inner").sort_values([data.event_time, data.key], ignore_index=True)
+
+
+def delivered_digest(partition: Partition) -> str:
+    """Of the bytes that are there now. Raises DataUnreadable where there are none."""
+    try:
+        return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataUnreadable(
+            f"Partition {partition.id} was admitted and cannot be read any more: {error}. Deliver it again."
+        ) from error
 
 
 def objection(
@@ -56,6 +67,9 @@ def objection(
     label = spec.data.label.column
     if frame.empty:
         return Reason.DATA_REJECTED, "No admitted row has a label yet: send outcomes, or wait for them."
+    unknown = [column for column in spec.evaluation.slices if column not in frame]
+    if unknown:
+        return Reason.DATA_REJECTED, f"evaluation.slices names {', '.join(unknown)}; the data has no such column."
     values = set(frame[label].unique())
     if not values <= {0.0, 1.0}:
         shown = ", ".join(map(str, sorted(values - {0.0, 1.0})[:3]))
@@ -66,6 +80,7 @@ def objection(
             Reason.DATA_REJECTED,
             f"The snapshot fails {len(failures)} expectation(s): {'; '.join(failures[:3])}{more}.",
         )
+    frame = windowed(frame, spec, as_of)
     late = held_out(frame, spec, as_of)
     if not late.any():
         return (
@@ -94,21 +109,35 @@ class Prepared:
 
 
 def prepare(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, project: Path) -> Prepared:
-    """Takes the window, applies `spec.model.features`. Raises TrainerFailed where that function raises."""
-    if spec.window.train != "all":
-        first = as_of - spec.window.hold_out - spec.window.train
-        frame = frame[frame[spec.data.event_time] >= pd.Timestamp(first)].reset_index(drop=True)
+    """Takes the window, applies `spec.model.features`. Raises TrainerFailed where that function raises, or returns
+    anything but a frame of the same rows."""
+    frame = windowed(frame, spec, as_of)
     inputs = model_inputs(frame, spec)
     y = frame[spec.data.label.column].astype(float)
-    X = inputs
-    if spec.model.features is not None:
-        try:
-            X = load(project, spec.model.features)(inputs)
-        except TrainerFailed:
-            raise
-        except Exception as error:
-            raise TrainerFailed(f"{spec.model.features} raised {type(error).__name__}: {error}") from error
+    X = inputs if spec.model.features is None else _features(inputs, project, spec.model.features)
     return Prepared(frame, X, y, held_out(frame, spec, as_of).to_numpy())
+
+
+def windowed(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime) -> pd.DataFrame:
+    """The hold-out and, before it, rows as old as `window.train` allows."""
+    if spec.window.train == "all":
+        return frame
+    first = as_of - spec.window.hold_out - spec.window.train
+    return frame[frame[spec.data.event_time] >= pd.Timestamp(first)].reset_index(drop=True)
+
+
+def _features(inputs: pd.DataFrame, project: Path, entry: str) -> pd.DataFrame:
+    function = load(project, entry)
+    try:
+        X = function(inputs.copy())
+    except Exception as error:
+        raise TrainerFailed(f"{entry} raised {type(error).__name__}: {error}") from error
+    if not isinstance(X, pd.DataFrame) or len(X) != len(inputs):
+        raise TrainerFailed(
+            f"{entry} returned a {type(X).__name__}{f' of {len(X)} rows' if hasattr(X, '__len__') else ''} for "
+            f"{len(inputs)} rows. Return a DataFrame with one row for each row that it is given."
+        )
+    return X
 
 
 def model_inputs(frame: pd.DataFrame, spec: ModelLoopSpec) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Challenger, champion and baseline, each repaired alike, on the same hold-out: figures, slices, and the acceptance's verdict."""
+"""Challenger, champion and baseline on one hold-out, each repaired alike: figures, slices, the acceptance's verdict."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ from tidemill.spec.model_loop import ModelLoopSpec
 from tidemill.stats import calibration, scores
 
 from .data import Prepared, model_inputs
+from .user_code import TrainerFailed, probabilities
 
 Array = np.ndarray[Any, Any]
 ROWS = {"log_loss": scores.log_loss_rows, "brier": scores.brier_rows}
-
-
-def probabilities(model: Any, inputs: pd.DataFrame) -> Array:
-    """P(label = 1), shape (n,)."""
-    return np.asarray(model.predict_proba(inputs), dtype=float)[:, 1]
 
 
 def as_served(raw: Array, y: Array, days: Array, recalibrate: bool) -> Array:
@@ -67,9 +63,9 @@ def evaluate(
     late = prepared.raw[prepared.late]
     inputs, y = model_inputs(late, spec), prepared.y.to_numpy()[prepared.late]
     days, nightly = late[spec.data.event_time].dt.date.to_numpy(), spec.model.recalibrate.when != "never"
-    mine = as_served(probabilities(challenger, inputs), y, days, nightly)
-    heuristic = as_served(probabilities(baseline, inputs), y, days, nightly)
-    theirs = None if champion is None else as_served(probabilities(champion, inputs), y, days, nightly)
+    mine = as_served(probabilities(challenger, inputs, spec.model.trainer), y, days, nightly)
+    heuristic = as_served(probabilities(baseline, inputs, spec.model.baseline), y, days, nightly)
+    theirs = None if champion is None else as_served(_champion(champion, inputs), y, days, nightly)
     rows = ROWS[spec.evaluation.primary]
     others = {"baseline": heuristic} | ({} if theirs is None else {"champion": theirs})
     seen = 0
@@ -96,7 +92,7 @@ def evaluate(
         "baseline": _json(facts.baseline),
         "slices": {
             column: {
-                value: {"rows": s.rows, "challenger": s.challenger, "champion": s.champion}
+                value: {"rows": s.rows, **_json({"challenger": s.challenger, "champion": s.champion})}
                 for value, s in values.items()
             }
             for column, values in facts.slices.items()
@@ -104,6 +100,15 @@ def evaluate(
         "evidence": dict(verdict.evidence),
     }
     return verdict, record, mine
+
+
+def _champion(model: Any, inputs: pd.DataFrame) -> Array:
+    """NaN where the champion cannot answer what is delivered now: that is a reason to replace it, not to keep it."""
+    try:
+        answers: Array = probabilities(model, inputs, "the champion")
+    except TrainerFailed:
+        return np.full(len(inputs), np.nan)
+    return answers
 
 
 def _slices(
@@ -122,8 +127,8 @@ def _slices(
 
 
 def daily_error(differences: Array, days: Array) -> float:
-    """Standard error of a mean of paired differences. Outcomes of one day are correlated, so that it is the noise of the
-    daily means that counts; infinite for a single day."""
+    """Standard error of a mean of paired differences. Outcomes of one day are correlated, so what counts is the noise of
+    the daily means; infinite for a single day."""
     daily = pd.Series(differences).groupby(days).mean()
     return float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
 

@@ -19,6 +19,7 @@ import pandas as pd
 from tidemill.decisions.accept import AcceptAction
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.frames import canonical
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.loop.ports import Validator
 
@@ -70,7 +71,8 @@ def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]
         return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()
 
     labels = pd.read_parquet(folder_of(request.labels_uri))
-    frame = data.assemble(request, lambda partition: read(folder_of(partition.uri)), labels, digest)
+    spec = data.spec_of(request)
+    frame = data.assemble(request, lambda found: canonical(read(folder_of(found.uri)), spec.data), labels, digest)
     out.parent.mkdir(parents=True, exist_ok=True)
     frame.to_parquet(out, index=False)
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()

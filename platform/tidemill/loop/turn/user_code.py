@@ -12,6 +12,9 @@ from typing import Any
 from tidemill.loop.errors import TidemillError
 
 
+_ROUNDING = 1e-6
+
+
 class TrainerFailed(TidemillError):
     """The user's trainer raised, or returned what cannot predict."""
 
@@ -28,16 +31,26 @@ def load(project: Path, entry: str) -> Callable[..., Any]:
     return function
 
 
-def module_of(project: Path, entry: str) -> ModuleType:
-    load(project, entry)
-    return sys.modules[entry.partition(":")[0]]
+def modules_of(project: Path) -> list[ModuleType]:
+    """Every imported module that lies in the project's folder, packages installed there (a .venv) left out."""
+    root = project.resolve()
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file is None or name == "__main__" or getattr(module, "__name__", None) != name:
+            continue
+        path = Path(file).resolve()
+        if path.is_relative_to(root) and "site-packages" not in path.relative_to(root).parts:
+            found.append(module)
+    return found
 
 
-def dump(model: Any, project: Path, entries: list[str | None]) -> bytes:
-    """Pickles a model with the user's modules inside: what was trained does not change when their code does."""
+def dump(model: Any, project: Path) -> bytes:
+    """Pickles a model with the user's modules inside, those that their modules import too: what was trained does not
+    change when their code does, and whoever loads it needs none of it."""
     import cloudpickle
 
-    modules = {module_of(project, entry) for entry in entries if entry is not None}
+    modules = modules_of(project)
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -63,3 +76,23 @@ def fit(project: Path, entry: str, X: Any, y: Any, previous: Any, seed: int) -> 
             f"{entry} returned a {type(model).__name__}, which has no predict_proba. Return a classifier."
         )
     return model
+
+
+def probabilities(model: Any, inputs: Any, who: str) -> Any:
+    """P(label = 1) for each row, shape (n,); NaN where an answer is no probability (within rounding).
+
+    Raises TrainerFailed naming `who` where predict_proba raises, or answers in another shape than (n, 2).
+    """
+    import numpy as np
+
+    try:
+        answer = np.asarray(model.predict_proba(inputs), dtype=float)
+    except Exception as error:
+        raise TrainerFailed(f"The model of {who} raised in predict_proba: {type(error).__name__}: {error}") from error
+    if answer.shape != (len(inputs), 2):
+        raise TrainerFailed(
+            f"The model of {who} answered {len(inputs)} rows in shape {answer.shape}, not ({len(inputs)}, 2): "
+            "predict_proba gives the probabilities of label 0 and of label 1."
+        )
+    p = answer[:, 1]
+    return np.where((p >= -_ROUNDING) & (p <= 1 + _ROUNDING), np.clip(p, 0.0, 1.0), np.nan)

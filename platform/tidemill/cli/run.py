@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +42,7 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
 
     gateway = open_gateway(project, clock, port=port)
     context = open_context(project, gateway, tell)
-    with context.state.lease(context.name), _serving(gateway, once):
+    with context.state.lease(context.name), _serving(gateway, context.ports.serving, once):
         if output == "text" and not once:
             click.echo(
                 f"{project.loop.metadata.name} answers at {gateway.url}/v2/models/{context.name}/infer", err=True
@@ -68,19 +70,18 @@ def _forever(context: Any, clock: Any, pause: float, tell: Any) -> None:
             click.echo(f"{clock.now():%Y-%m-%d %H:%M:%S}  tick.failed             {error}", err=True)
 
 
-class _serving:  # noqa: N801 - used as a with-statement's verb
-    """Starts the gateway, and drains it at the end. Not started for a single tick that only prepares a version."""
-
-    def __init__(self, gateway: Any, once: bool) -> None:
-        self._gateway, self._once = gateway, once
-
-    def __enter__(self) -> None:
-        if not self._once:
-            self._gateway.start()
-
-    def __exit__(self, *_: object) -> None:
-        if not self._once:
-            self._gateway.stop()
+@contextmanager
+def _serving(gateway: Any, serving: Any, once: bool) -> Iterator[None]:
+    """Answers from the last route at once, before the first tick; a single tick only prepares versions."""
+    if once:
+        yield
+        return
+    serving.restore()
+    gateway.start()
+    try:
+        yield
+    finally:
+        gateway.stop()
 
 
 def _render(data: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ class SqliteOutcomes:
 
         Raises LabelRefused for a label that is neither 0 nor 1, naming its key; TemporaryError where the store is
         locked, full or unreadable."""
-        given = _checked(labels)
+        given = checked(labels)
         moment = _microseconds(at)
         with self._transaction(write=True) as database:
             first = dict(database.execute(_KNOWN, (json.dumps([key for key, _ in given]),)))
@@ -119,7 +119,8 @@ class SqliteOutcomes:
             ) from error
 
 
-def _checked(labels: pd.DataFrame) -> list[tuple[str, float]]:
+def checked(labels: pd.DataFrame) -> list[tuple[str, float]]:
+    """(key, label) of the rows that have a label. Raises LabelRefused naming the first that is none."""
     given = labels[labels["label"].notna()]
     pairs = []
     for key, label in zip(given["key"].tolist(), given["label"].tolist(), strict=True):

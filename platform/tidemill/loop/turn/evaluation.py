@@ -127,8 +127,10 @@ def _slices(
 
 
 def daily_error(differences: Array, days: Array) -> float:
-    """Standard error of a mean of paired differences. Outcomes of one day are correlated, so what counts is the noise of
-    the daily means; infinite for a single day."""
+    """Standard error of a mean of paired differences; infinite for a single day.
+
+    Outcomes of one day are correlated, so what counts is the noise of the daily means.
+    """
     daily = pd.Series(differences).groupby(days).mean()
     return float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
 

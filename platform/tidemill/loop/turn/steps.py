@@ -124,7 +124,7 @@ def train(request: TurnRequest, prepared_at: Path, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     for name, entry in (("twin", spec.model.trainer), ("baseline", spec.model.baseline)):
         model = training.train(prepared, spec, project, entry, whole=False, previous=_previous(request))
-        (out / f"{name}.pkl").write_bytes(dump(model, project, [entry, spec.model.features]))
+        (out / f"{name}.pkl").write_bytes(dump(model, project))
     return record(request, "train", {"rows": int((~prepared.late).sum()), "trainer": spec.model.trainer})
 
 
@@ -181,6 +181,6 @@ def refit(request: TurnRequest, prepared_at: Path, models: Path, out: Path) -> d
             raise TrainerFailed(
                 f"{entry} returned a model whose probabilities are not numbers, once trained on all rows."
             )
-        save(out / name, dump(model, project, [entry, spec.model.features]), sample)
+        save(out / name, dump(model, project), sample)
         digests[name] = digest(out / name)
     return record(request, "refit", {"rows": len(prepared.raw), "digests": digests})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import sys
 import traceback
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from durable import Killer, end_state, live
 from tidemill.loop.ports import State
+
+STEP = 7  # of the writes, how far from one that is killed at to the next: some twenty lives
 
 
 def in_child(work: Callable[[], Any], result: Path) -> int:
@@ -32,7 +35,8 @@ def in_child(work: Callable[[], Any], result: Path) -> int:
 
 
 def life(folder: Path, at: int | None, after: bool = False) -> tuple[int, Any]:
-    """(wait status, (end state, number of writes) where it got that far)."""
+    """(wait status, (end state, number of writes) where it got that far). State holds paths, so that only lives in the
+    same folder are comparable."""
     result = folder / "result"
 
     def work() -> Any:
@@ -48,8 +52,8 @@ def life(folder: Path, at: int | None, after: bool = False) -> tuple[int, Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], int]:
-    folder = tmp_path_factory.mktemp("crash")
-    status, result = life(folder / "undisturbed", None)
+    folder = tmp_path_factory.mktemp("crash") / "life"
+    status, result = life(folder, None)
     assert status == 0
     return folder, *result
 
@@ -70,20 +74,35 @@ def test_the_undisturbed_life_passes_everything_that_can_be_interrupted(
     assert len(state["turn"]) == 2
 
 
+def kill_and_compare(undisturbed: tuple[Path, dict[str, Any], int], at: int, after: bool) -> None:
+    folder, expected, _ = undisturbed
+    shutil.rmtree(folder)
+    status, _ = life(folder, at, after)
+    assert os.WIFSIGNALED(status), f"write {at} was never reached"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    status, result = life(folder, None)
+    assert status == 0, f"after a kill at write {at} it does not start again"
+    for kind, found in expected.items():
+        assert result[0][kind] == found, f"{kind} differs after a kill at write {at}"
+
+
 @pytest.mark.timeout(420)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_kill_at_any_write_ends_in_the_same_state(undisturbed: tuple[Path, dict[str, Any], int], after: bool) -> None:
-    folder, expected, writes = undisturbed
-    # Reopened often: the writes between two partitions of the history are alike, so every second of these is enough.
-    for at in range(1, writes + 1, 1 if os.environ.get("TIDEMILL_EVERY_WRITE") else 3):
-        place = folder / f"{at}-{after}"
-        status, _ = life(place, at + after)
-        assert os.WIFSIGNALED(status), f"write {at} was never reached"
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        status, result = life(place, None)
-        assert status == 0, f"after a kill at write {at} it does not start again"
-        for kind, found in expected.items():
-            assert result[0][kind] == found, f"{kind} differs after a kill at write {at}"
+    """A sample of all writes, other ones before than after; the test below kills at every one."""
+    step = 1 if os.environ.get("TIDEMILL_EVERY_WRITE") else STEP
+    for at in range(1 + after * (step // 2), undisturbed[2] + 1, step):
+        kill_and_compare(undisturbed, at, after)
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_every_write_ends_in_the_same_state(
+    undisturbed: tuple[Path, dict[str, Any], int], after: bool
+) -> None:
+    for at in range(1, undisturbed[2] + 1):
+        kill_and_compare(undisturbed, at, after)
 
 
 def test_state_is_a_port_like_any_other() -> None:

@@ -26,6 +26,9 @@ class GatewayClient:
         self._model, self._key, self._label = model, key, label
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Columns key, probability, version, arm: a row for each of the frame's."""
+        if frame.empty:
+            return pd.DataFrame({name: pd.Series(dtype="object") for name in ("key", "probability", "version", "arm")})
         parts = [self._infer(frame.iloc[at : at + BATCH]) for at in range(0, len(frame), BATCH)]
         if self._settled is not None:
             self._settled()

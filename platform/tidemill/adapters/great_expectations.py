@@ -26,7 +26,8 @@ class GreatExpectationsValidator:
         """One sentence for each expectation of the suite (a file's path) that does not hold.
 
         With `per_partition` False the frame is many partitions: expectations on the number of rows do not apply.
-        Raises TidemillError naming the suite where it cannot be read or an expectation cannot be evaluated.
+        An expectation that cannot be evaluated (its column is missing, say) does not hold. Raises TidemillError naming
+        the suite where it cannot be read.
         """
         loaded = self._suite(Path(suite), per_partition)
         result = self._open().get_batch({"dataframe": frame}).validate(loaded)

@@ -5,7 +5,6 @@ No Kubeflow, no files but the partitions', no processes: what a backtest asks is
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,33 +56,46 @@ class InlinePipelines:
     def _run(self, request: TurnRequest) -> TurnStatus:
         spec, project = data.spec_of(request), Path(request.project)
         frame = data.assemble(
-            request, partial(self._read, spec.data), pd.read_parquet(folder_of(request.labels_uri)), _digest
+            request,
+            partial(self._read, spec.data),
+            pd.read_parquet(folder_of(request.labels_uri)),
+            data.delivered_digest,
         )
         objection = data.objection(frame, spec, request.as_of, [])
         if objection is not None:
             return TurnStatus(Phase.SUCCEEDED, objection[0], objection[1])
         prepared = data.prepare(frame, spec, request.as_of, project)
-        baseline = training.train(prepared, spec, project, spec.model.baseline, whole=False)
+        champion = self._champion(request)
         record: dict[str, Any] = {"excess": 0.0}
         message = "Accepted without comparison (always)."
         # What is accepted whatever it is needs no evaluated twin: a cron job does not train one either.
         if not spec.evaluation.accept.always:
-            verdict, record = self._evaluate(request, spec, project, prepared, baseline)
+            verdict, record = self._evaluate(request, spec, project, prepared, champion)
             if verdict.action is not AcceptAction.ACCEPT:
                 return TurnStatus(Phase.SUCCEEDED, verdict.reason, verdict.message, result={"evaluate": record})
             message = verdict.message
-        model = training.train(prepared, spec, project, spec.model.trainer, whole=True)
+        model, baseline = self._train(spec, project, prepared, champion, whole=True)
         result = {"evaluate": record, "register": self._register(request, model, baseline)}
         return TurnStatus(Phase.SUCCEEDED, Reason.ACCEPTED, message, result=result)
 
+    def _champion(self, request: TurnRequest) -> Any:
+        if request.champion is None:
+            return None
+        return self._registry.load(self._registry.get(request.loop, request.champion.version))
+
+    def _train(
+        self, spec: ModelLoopSpec, project: Path, prepared: data.Prepared, champion: Any, whole: bool
+    ) -> tuple[Any, Any]:
+        previous = training.estimator_of(champion)
+        model = training.train(prepared, spec, project, spec.model.trainer, whole, previous)
+        return model, training.train(prepared, spec, project, spec.model.baseline, whole)
+
     def _evaluate(
-        self, request: TurnRequest, spec: ModelLoopSpec, project: Path, prepared: data.Prepared, baseline: Any
+        self, request: TurnRequest, spec: ModelLoopSpec, project: Path, prepared: data.Prepared, champion: Any
     ) -> Any:
-        twin = training.train(prepared, spec, project, spec.model.trainer, whole=False)
-        champion = request.champion
-        served = None if champion is None else self._registry.load(self._registry.get(request.loop, champion.version))
-        saw_until = None if champion is None else champion.trained_until
-        verdict, record, _ = evaluate(prepared, spec, twin, baseline, served, saw_until)
+        twin, baseline = self._train(spec, project, prepared, champion, whole=False)
+        saw_until = None if request.champion is None else request.champion.trained_until
+        verdict, record, _ = evaluate(prepared, spec, twin, baseline, champion, saw_until)
         return verdict, record
 
     def _register(self, request: TurnRequest, model: Any, baseline: Any) -> dict[str, str]:
@@ -98,7 +110,3 @@ class InlinePipelines:
         if partition.digest not in self._frames:
             self._frames[partition.digest] = canonical(read_table(folder_of(partition.uri)), described)
         return self._frames[partition.digest]
-
-
-def _digest(partition: Partition) -> str:
-    return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()

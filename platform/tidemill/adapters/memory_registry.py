@@ -55,4 +55,4 @@ class MemoryRegistry:
         if version is None:
             aliases.pop(alias, None)
         else:
-            aliases[alias] = version
+            aliases[alias] = self.get(name, version).version

@@ -8,12 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from tidemill.loop.model import Receipt
+from tidemill.loop.model import Receipt, Role
+
+from .outcomes import checked
 
 COLUMNS = [
     "request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score", "calibrator",
     "fallback", "latency_ms",
 ]  # fmt: skip
+
+_TIME = "datetime64[us, UTC]"
+_KINDS = {"event_time": _TIME, "at": _TIME, "served": "bool", "fallback": "bool", "raw": "float64",
+          "score": "float64", "latency_ms": "float64"}  # fmt: skip
+_EMPTY = pd.DataFrame({name: pd.Series(dtype=_KINDS.get(name, "object")) for name in COLUMNS})
+_EVIDENCE = [str(role) for role in Role]  # a version that was asked for by name is not an arm of anything
 
 
 class MemoryPredictionLog:
@@ -21,20 +29,29 @@ class MemoryPredictionLog:
         self._days: dict[str, list[pd.DataFrame]] = {}
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self.append_frame(pd.DataFrame(rows, columns=COLUMNS))
+        if rows:
+            frame = pd.DataFrame(rows, columns=COLUMNS)
+            times = {name: pd.to_datetime(frame[name], utc=True) for name in ("event_time", "at")}
+            numbers = {name: frame[name].astype(float) for name in ("raw", "score")}
+            self.append_frame(frame.assign(**times, **numbers))
 
     def append_frame(self, frame: pd.DataFrame) -> None:
+        """The same for rows that are a frame already, times as UTC."""
         for day, part in frame.groupby(frame["event_time"].dt.strftime("%Y-%m-%d")):
             self._days.setdefault(str(day), []).append(part)
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
-        days = [f"{start + timedelta(days=n):%Y-%m-%d}" for n in range((end - start).days + 1)]
-        frames = [frame for day in days for frame in self._days.get(day, [])]
-        if not frames:
-            return pd.DataFrame(columns=COLUMNS)
-        rows = pd.concat(frames)
-        rows = rows[(rows["event_time"] >= start) & (rows["event_time"] < end)]
+        frames = [frame for day in _days(start, end) for frame in self._days.get(day, [])]
+        rows = pd.concat([_EMPTY, *frames] if not frames else frames)
+        rows = rows[(rows["event_time"] >= start) & (rows["event_time"] < end) & rows["role"].isin(_EVIDENCE)]
+        # Stable: what was logged at the same time stays in the order in which it was written.
+        rows = rows.sort_values("at", kind="stable")
         return rows.drop_duplicates(["key", "version"]).reset_index(drop=True)
+
+
+def _days(start: datetime, end: datetime) -> list[str]:
+    first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC).date()
+    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
 
 
 class MemoryOutcomes:
@@ -45,22 +62,29 @@ class MemoryOutcomes:
         self._arrivals: list[pd.DataFrame] = []
 
     def record(self, labels: pd.DataFrame, at: datetime, source: str) -> Receipt:
-        labels = labels.dropna(subset=["label"])
-        first = labels.drop_duplicates("key")
-        fresh = [key not in self._seen for key in first["key"]]  # not isin: that would sort a year of keys each day
-        new = first[fresh]
-        self._seen.update(zip(new["key"], new["label"].astype(float), strict=True))
-        known = labels.loc[~labels.index.isin(new.index)]
-        pairs = zip(known["key"], known["label"], strict=True)
-        conflicting = sum(self._seen[key] != label for key, label in pairs)
-        self._arrivals.append(
-            pd.DataFrame({"key": new["key"], "label": new["label"].astype(float), "arrived_at": pd.Timestamp(at)})
-        )
-        return Receipt(len(new), len(known) - conflicting, conflicting)
+        given = checked(labels)
+        new: dict[str, float] = {}
+        conflicting = 0
+        for key, label in given:
+            known = self._seen.get(key)
+            if known is None:
+                self._seen[key] = new[key] = label
+            else:
+                conflicting += known != label
+        self._arrivals.append(_arrivals(new, at))
+        return Receipt(len(new), len(given) - len(new) - conflicting, conflicting)
 
     def known(self, by: datetime, since: datetime | None = None) -> pd.DataFrame:
         floor = datetime.min.replace(tzinfo=UTC) if since is None else since
         frames = [frame for frame in self._arrivals if len(frame) and floor < frame["arrived_at"].iloc[0] <= by]
-        if not frames:
-            return pd.DataFrame(columns=["key", "label", "arrived_at"])
-        return pd.concat(frames, ignore_index=True)
+        return pd.concat(frames, ignore_index=True) if frames else _arrivals({}, by)
+
+
+def _arrivals(labels: dict[str, float], at: datetime) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "key": pd.Series(list(labels), dtype="str"),
+            "label": pd.Series(list(labels.values()), dtype=float),
+            "arrived_at": pd.Series([pd.Timestamp(at)] * len(labels), dtype=_TIME),
+        }
+    )

@@ -11,15 +11,18 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tidemill.loop.errors import VersionUnknown
+from tidemill.loop.errors import ArtifactChanged, VersionUnknown
 from tidemill.loop.model import ModelVersion
+from tidemill.loop.turn.artifact import verify
 from tidemill.loop.turn.request import folder_of
 
 DIGEST, TURN, ROLE = "tidemill.digest", "tidemill.turn", "tidemill.role"
-SIGNATURE = "tidemill.schema"
+SCHEMA = "tidemill.schema"
+_LONGEST_TAG = 5000  # MLflow's limit
 
 
 class MlflowRegistry:
@@ -28,7 +31,6 @@ class MlflowRegistry:
     def __init__(self, tracking_uri: str, artifacts: Path) -> None:
         self._uri, self._artifacts = tracking_uri, artifacts
         self._opened: Any = None
-        self._known: dict[tuple[str, str], ModelVersion] = {}
 
     @property
     def _client(self) -> Any:
@@ -75,20 +77,29 @@ class MlflowRegistry:
         for known in self._search(name, turn):
             if known.tags.get(ROLE, "model") == role:
                 return known
-        kept = self._keep(name, artifact_uri, turn, role)
+        kept = self._keep(name, artifact_uri, digest, turn, role)
         self._ensure_model(name)
         every = {**tags, TURN: turn, DIGEST: digest, ROLE: role}
         made = self._client.create_model_version(name, kept.as_uri(), tags=every, run_id=tags.get("tidemill.run"))
         return _version(made)
 
-    def _keep(self, name: str, artifact_uri: str, turn: str, role: str) -> Path:
-        """The model's files where they stay: a turn's folder may be cleaned up one day."""
+    def _keep(self, name: str, artifact_uri: str, digest: str, turn: str, role: str) -> Path:
+        """The model's files where they stay: a turn's folder may be cleaned up one day.
+
+        Files that are there already and are others were kept by a run that was killed before it registered them: the
+        same turn, refitted, has another digest, since MLflow writes the time into a model's folder.
+        """
         target = (self._artifacts / name / "models" / f"{turn}-{role}").absolute()
-        if not target.exists():
-            aside = target.with_name(f".{target.name}.part")
-            shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(folder_of(artifact_uri), aside)
-            aside.rename(target)
+        if target.exists():
+            with suppress(ArtifactChanged):
+                verify(target, digest)
+                return target
+            shutil.rmtree(target)
+        aside = target.with_name(f".{target.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(folder_of(artifact_uri), aside)
+        verify(aside, digest)
+        aside.rename(target)
         return target
 
     def _ensure_model(self, name: str) -> None:
@@ -100,7 +111,9 @@ class MlflowRegistry:
             self._client.create_registered_model(name)
 
     def set_alias(self, name: str, alias: str, version: str | None) -> None:
+        """Raises VersionUnknown."""
         if version is not None:
+            self.get(name, version)
             self._client.set_registered_model_alias(name, alias, version)
         elif alias in self.aliases(name):
             self._client.delete_registered_model_alias(name, alias)
@@ -147,5 +160,10 @@ def _version(found: Any) -> ModelVersion:
 
 
 def schema_tag(columns: list[str]) -> str:
-    """A model's input columns as a tag (MLflow limits tags to 5000 characters)."""
-    return json.dumps(columns)[:5000]
+    """Columns as a tag: JSON, as many of them as fit, and then "..."."""
+    text = json.dumps(columns)
+    shown = len(columns)
+    while len(text) > _LONGEST_TAG:
+        shown -= 1
+        text = json.dumps([*columns[:shown], "..."])
+    return text

@@ -11,7 +11,7 @@ from tidemill.loop.model import TurnRequest
 from tidemill.loop.turn import cards, steps
 from tidemill.loop.turn.request import folder_of
 
-from .mlflow_registry import ROLE, MlflowRegistry, schema_tag
+from .mlflow_registry import ROLE, SCHEMA, MlflowRegistry, schema_tag
 
 
 def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any], str]:
@@ -38,7 +38,7 @@ def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any],
         **lineage,
         "tidemill.trained_until": request.as_of.isoformat(),
         "tidemill.run": run_id,
-        "tidemill.schema": schema_tag(records["features"]["columns"]),
+        SCHEMA: schema_tag(records["features"]["columns"]),
     }
     digests = records["refit"]["digests"]
     model = registry.register(request.loop, (refitted / "model").as_uri(), digests["model"], request.id, tags)

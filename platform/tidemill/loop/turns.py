@@ -44,9 +44,7 @@ def start_turn(context: Context, now: datetime) -> None:
         return
     request = _request(context, signals, now)
     if context.state.get(context.name, "turn", request.id) is not None:
-        message = (
-            f"Turn {request.id} ran before on the same spec, code and data, and would end alike. Change one."
-        )
+        message = f"Turn {request.id} ran before on the same spec, code and data, and would end alike. Change one."
         context.wait(Event(now, "turn.waiting", Reason.NO_SIGNAL, message))
         return
     write_request(request)

@@ -38,7 +38,7 @@ Tell = Callable[[str], None]
 def replay(
     project: Project, world: str, options: dict[str, Any], out: Path, compare: bool, tell: Tell
 ) -> dict[str, Any]:
-    """Returns what results.json holds. An earlier run's state in `out` is replaced: a replay starts at the beginning."""
+    """Returns what results.json holds. An earlier run's state in `out` goes: a replay begins at the beginning."""
     began = time.monotonic()
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)

@@ -51,14 +51,18 @@ def evaluation_html(record: Mapping[str, Any]) -> str:
 
 
 def roc(p: Array, y: Array) -> tuple[list[float], list[float], list[float]] | None:
-    """False positive rate, true positive rate, threshold at up to 100 points; None where there is no curve."""
+    """False positive rate, true positive rate, threshold at up to 100 points after the origin; None where there is no
+    curve."""
     positives, negatives = float(y.sum()), float(len(y) - y.sum())
     if not positives or not negatives or not np.isfinite(p).all():
         return None
     order = np.argsort(-p, kind="stable")
-    hits, misses = np.cumsum(y[order]), np.cumsum(1 - y[order])
-    at = np.unique(np.linspace(0, len(y) - 1, _POINTS).astype(int))
-    return (misses[at] / negatives).tolist(), (hits[at] / positives).tolist(), p[order][at].tolist()
+    hits, misses, thresholds = np.cumsum(y[order]), np.cumsum(1 - y[order]), p[order]
+    # Rows of one probability are one point: the order among them says nothing.
+    ends = np.flatnonzero(np.append(np.diff(thresholds) != 0, True))
+    at = ends[np.unique(np.linspace(0, len(ends) - 1, _POINTS).astype(int))]
+    false, true = (misses[at] / negatives).tolist(), (hits[at] / positives).tolist()
+    return [0.0, *false], [0.0, *true], [1.0, *thresholds[at].tolist()]
 
 
 def confusion(p: Array, y: Array) -> list[list[int]]:
@@ -79,7 +83,7 @@ def model_card(request: TurnRequest, records: Mapping[str, Mapping[str, Any]]) -
         if evaluated[who]
     )
     slices = "\n".join(
-        f"| {column} = {value} | {s['rows']} | {_figure(s['challenger'])} | {_figure(s['champion'])} |"
+        f"| {_cell(column)} = {_cell(value)} | {s['rows']} | {_figure(s['challenger'])} | {_figure(s['champion'])} |"
         for column, values in evaluated["slices"].items()
         for value, s in values.items()
     )
@@ -104,6 +108,11 @@ def model_card(request: TurnRequest, records: Mapping[str, Mapping[str, Any]]) -
 These are the figures of a twin that was trained on the {records["train"]["rows"]} rows before the hold-out. What serves
 was then trained in the same way on all {refitted["rows"]} rows; the rollout judges it on live outcomes.
 {_slice_table(slices)}"""
+
+
+def _cell(text: str) -> str:
+    """Text that cannot end its cell."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _slice_table(rows: str) -> str:

@@ -18,31 +18,46 @@ import pandas as pd
 
 from tidemill.decisions.accept import AcceptAction
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.errors import ArtifactChanged, DataUnreadable, TidemillError
 from tidemill.loop.frames import canonical
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.loop.ports import Validator
+from tidemill.spec.model_loop import ModelLoopSpec
 
 from . import data, training
-from .evaluation import evaluate, probabilities
+from .evaluation import evaluate
 from .request import folder_of, from_json
-from .user_code import TrainerFailed, dump
+from .user_code import TrainerFailed, dump, probabilities
 
 PASSED = "Passed"
 ACCEPTED = str(Reason.ACCEPTED)
+_REASONS = ((TrainerFailed, Reason.TRAINER_FAILED), (ArtifactChanged, Reason.ARTIFACT_CHANGED))
 
 
 def load_request(uri: str, digest: str) -> TurnRequest:
-    """Raises DataUnreadable where the request is not the one that was submitted."""
-    text = folder_of(uri).read_text()
+    """Raises DataUnreadable where the request is not the one that was submitted, and says so beside it, in
+    steps/request.json: what it names as its own folder is not to be trusted."""
+    path = folder_of(uri)
+    text = path.read_text()
     found = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
     if found != digest:
-        raise DataUnreadable(f"The request at {uri} changed after the run was submitted. Let the loop submit it again.")
+        message = f"The request at {uri} changed after the run was submitted: its digest is {found}, not {digest}. "
+        message += "Nothing was done with it; the next turn writes its own."
+        _write(path.parent, "request", _failure(Reason.PIPELINE_FAILED, message))
+        raise DataUnreadable(message)
     return from_json(text)
 
 
 def record(request: TurnRequest, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    folder = folder_of(request.work_uri) / "steps"
+    return _write(folder_of(request.work_uri), step, document)
+
+
+def _failure(reason: Reason, message: str) -> dict[str, Any]:
+    return {"failed": True, "reason": str(reason), "message": message}
+
+
+def _write(work: Path, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    folder = work / "steps"
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{step}.part"
     aside.write_text(json.dumps(document, sort_keys=True, default=str))
@@ -56,23 +71,21 @@ def explained(request: TurnRequest, step: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = Reason.TRAINER_FAILED if isinstance(error, TrainerFailed) else Reason.PIPELINE_FAILED
-        message = (
-            str(error) if isinstance(error, TrainerFailed | DataUnreadable) else f"{type(error).__name__}: {error}"
-        )
-        record(request, step, {"failed": True, "reason": str(reason), "message": message})
+        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.PIPELINE_FAILED)
+        message = str(error) if isinstance(error, TidemillError) else f"{type(error).__name__}: {error}"
+        record(request, step, _failure(reason, message))
         raise
 
 
 def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]) -> dict[str, Any]:
     """Partitions joined with labels, as Parquet at `out`; `digest` is of its content."""
-
-    def digest(partition: Partition) -> str:
-        return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()
-
     labels = pd.read_parquet(folder_of(request.labels_uri))
     spec = data.spec_of(request)
-    frame = data.assemble(request, lambda found: canonical(read(folder_of(found.uri)), spec.data), labels, digest)
+
+    def table(partition: Partition) -> pd.DataFrame:
+        return canonical(read(folder_of(partition.uri)), spec.data)
+
+    frame = data.assemble(request, table, labels, data.delivered_digest)
     out.parent.mkdir(parents=True, exist_ok=True)
     frame.to_parquet(out, index=False)
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
@@ -122,15 +135,17 @@ def train(request: TurnRequest, prepared_at: Path, out: Path) -> dict[str, Any]:
     spec, project = data.spec_of(request), Path(request.project)
     prepared = _prepared(request, prepared_at)
     out.mkdir(parents=True, exist_ok=True)
-    for name, entry in (("twin", spec.model.trainer), ("baseline", spec.model.baseline)):
-        model = training.train(prepared, spec, project, entry, whole=False, previous=_previous(request))
+    for name, entry, previous in _trained(request, spec, "twin"):
+        model = training.train(prepared, spec, project, entry, whole=False, previous=previous)
         (out / f"{name}.pkl").write_bytes(dump(model, project))
     return record(request, "train", {"rows": int((~prepared.late).sum()), "trainer": spec.model.trainer})
 
 
-def _previous(request: TurnRequest) -> Any:
-    """The champion's model, for trainers that start warm."""
-    return None if request.champion is None else _champion_model(request)
+def _trained(request: TurnRequest, spec: ModelLoopSpec, name: str) -> list[tuple[str, str, Any]]:
+    """(name, entry point, previous) of what is trained. The champion is what a trainer may start warm from; to the
+    baseline it is a stranger."""
+    previous = None if request.champion is None else training.estimator_of(_champion_model(request))
+    return [(name, spec.model.trainer, previous), ("baseline", spec.model.baseline, None)]
 
 
 def _champion_model(request: TurnRequest) -> Any:
@@ -175,9 +190,9 @@ def refit(request: TurnRequest, prepared_at: Path, models: Path, out: Path) -> d
     prepared = _prepared(request, prepared_at)
     sample = data.model_inputs(prepared.raw.tail(50), spec)
     digests = {}
-    for name, entry in (("model", spec.model.trainer), ("baseline", spec.model.baseline)):
-        model = training.train(prepared, spec, project, entry, whole=True, previous=_previous(request))
-        if not np.isfinite(probabilities(model, sample)).all():
+    for name, entry, previous in _trained(request, spec, "model"):
+        model = training.train(prepared, spec, project, entry, whole=True, previous=previous)
+        if not np.isfinite(probabilities(model, sample, entry)).all():
             raise TrainerFailed(
                 f"{entry} returned a model whose probabilities are not numbers, once trained on all rows."
             )

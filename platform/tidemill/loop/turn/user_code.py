@@ -11,7 +11,6 @@ from typing import Any
 
 from tidemill.loop.errors import TidemillError
 
-
 _ROUNDING = 1e-6
 
 

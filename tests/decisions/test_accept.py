@@ -68,6 +68,41 @@ def test_a_champion_that_gives_no_number_is_beaten_by_any_that_does() -> None:
     assert accept(replace(GOOD, champion={"log_loss": NAN}), RULE).action is AcceptAction.ACCEPT
 
 
+def test_a_challenger_within_the_noise_of_the_champion_gets_a_rollout() -> None:
+    behind = replace(GOOD, champion={"log_loss": 0.475})  # 0.005 better than the challenger
+    assert accept(behind, RULE).reason is Reason.NO_BETTER_THAN_CHAMPION
+    assert accept(replace(behind, noise={"champion": 0.01}), RULE).action is AcceptAction.ACCEPT
+    assert accept(replace(behind, noise={"champion": 0.001}), RULE).reason is Reason.NO_BETTER_THAN_CHAMPION
+
+
+def test_noise_of_one_comparison_excuses_no_other() -> None:
+    behind = replace(GOOD, champion={"log_loss": 0.475}, noise={"baseline": 1.0})
+    assert accept(behind, RULE).reason is Reason.NO_BETTER_THAN_CHAMPION
+
+
+def test_noise_is_allowed_for_only_where_a_champion_serves_meanwhile() -> None:
+    """The first model of a loop has no rollout to pass: it beats the baseline outright or not at all."""
+    behind = replace(GOOD, baseline={"log_loss": 0.475}, noise={"baseline": 0.01, "champion": 0.01})
+    assert accept(behind, RULE).action is AcceptAction.ACCEPT
+    first = accept(replace(behind, champion=None), RULE)
+    assert (first.action, first.reason) == (AcceptAction.REJECT, Reason.NO_BETTER_THAN_BASELINE)
+    assert "noise of 0.0000" in first.message
+
+
+@pytest.mark.parametrize("error", [NAN, float("inf")])
+def test_noise_that_is_not_known_excuses_nothing(error: float) -> None:
+    behind = replace(GOOD, champion={"log_loss": 0.475}, noise={"champion": error})
+    assert accept(behind, RULE).reason is Reason.NO_BETTER_THAN_CHAMPION
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.3, 0.7))
+def test_more_noise_never_rejects_what_less_accepts(less: float, more: float, champion: float) -> None:
+    low, high = sorted((less, more))
+    facts = replace(GOOD, champion={"log_loss": champion})
+    if accept(replace(facts, noise={"champion": low}), RULE).action is AcceptAction.ACCEPT:
+        assert accept(replace(facts, noise={"champion": high}), RULE).action is AcceptAction.ACCEPT
+
+
 def test_small_and_noisy_slices_get_the_benefit_of_the_doubt() -> None:
     small = slices(JFK=SliceScore(199, 0.9, 0.5, 0.01))
     noisy = slices(JFK=SliceScore(900, 0.60, 0.50, 0.06))

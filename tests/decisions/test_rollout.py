@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tidemill.decisions.judge import AT_LEVEL
 from tidemill.decisions.rollout import ArmBlock, ArmCounts, PairedBlock, RolloutAction, RolloutFacts, advance
 from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import Judge, JudgeMetric, Rollout, Step
@@ -188,6 +189,50 @@ def test_a_score_that_is_no_number_never_speaks_for_promotion() -> None:
 def test_a_metric_that_was_not_measured_never_passes() -> None:
     unmeasured = tuple(replace(block, differences={"brier": 0.0}) for block in paired(*[0.0] * 12))
     assert decided(facts(paired=unmeasured))[0] is RolloutAction.HOLD
+
+
+def both_ways(served: Sequence[float], level: Sequence[float]) -> tuple[PairedBlock, ...]:
+    """Days on which the challenger lost `served` as it answered, and `level` when moved to the champion's level."""
+    return tuple(
+        replace(block, differences={"log_loss": s, "log_loss" + AT_LEVEL: at_level})
+        for block, s, at_level in zip(paired(*served), served, level, strict=True)
+    )
+
+
+STORMS_AND_CALM = [0.2, -0.22] * 6  # whoever expects more delays wins on one day and loses on the next
+
+
+def test_what_is_no_worse_at_equal_level_goes_on_though_its_level_swings_with_the_weather() -> None:
+    swinging = both_ways(STORMS_AND_CALM, [-0.005] * 12)
+    assert decided(facts(paired=paired(*STORMS_AND_CALM)))[0] is RolloutAction.HOLD
+    assert decided(facts(paired=swinging)) == (RolloutAction.ADVANCE, Reason.NON_INFERIOR)
+    assert decided(facts(CANARY, paired=swinging)) == (RolloutAction.PROMOTE, Reason.NON_INFERIOR)
+
+
+def test_a_level_that_users_pay_for_blocks_promotion_even_if_nothing_else_is_wrong() -> None:
+    mean_beyond_margin = [0.2, -0.15] * 6
+    verdict = advance(facts(CANARY, paired=both_ways(mean_beyond_margin, [-0.005] * 12)), ROLLOUT)
+    (metric, *_) = verdict.evidence["metrics"]
+    assert verdict.action is RolloutAction.HOLD
+    assert metric["e_non_inferior"] > metric["needed"]
+    assert metric["difference"] == pytest.approx(0.025)
+
+
+def test_harm_at_equal_level_aborts_though_as_served_it_looks_better() -> None:
+    lucky = both_ways([-0.05] * 8, [0.1] * 8)
+    assert decided(facts(paired=lucky)) == (RolloutAction.ABORT, Reason.WORSE)
+    assert decided(facts(paired=paired(*[-0.05] * 8)))[0] is RolloutAction.ADVANCE
+
+
+def test_harm_as_served_aborts_though_at_equal_level_nothing_is_wrong() -> None:
+    assert decided(facts(paired=both_ways([0.1] * 8, [-0.05] * 8))) == (RolloutAction.ABORT, Reason.WORSE)
+
+
+@given(st.lists(st.floats(-0.1, 0.15), max_size=15))
+@settings(max_examples=60, deadline=None)
+def test_levels_that_are_equal_anyhow_change_no_verdict(days: list[float]) -> None:
+    same = advance(facts(paired=both_ways(days, days)), ROLLOUT)
+    assert same == advance(facts(paired=paired(*days)), ROLLOUT)
 
 
 differences = st.lists(st.floats(-0.1, 0.15), max_size=15)

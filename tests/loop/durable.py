@@ -22,6 +22,8 @@ from tidemill.adapters.prediction_log import ParquetPredictionLog
 from tidemill.adapters.sql_state import SqlState
 from tidemill.gateway.inline import InlineDataPlane
 from tidemill.loop.context import Context, Ports
+from tidemill.loop.model import Route
+from tidemill.loop.ports import Clock
 from tidemill.loop.replay import SetClock
 from tidemill.loop.requests import ask
 from tidemill.loop.tick import settle
@@ -63,10 +65,11 @@ class Killer:
     def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
             self.writes += 1
-            if self.writes == self.at and not self.after:
+            now = self.writes == self.at  # asked here, since a write may make others
+            if now and not self.after:
                 os.kill(os.getpid(), signal.SIGKILL)
             result = method(*args, **kwargs)
-            if self.writes == self.at:
+            if now:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
@@ -119,6 +122,27 @@ class KeptPipelines(InlinePipelines):
         aside.replace(self._path)
 
 
+class KeptDataPlane(InlineDataPlane):
+    """Answers from its last route as soon as it starts, as the gateway does."""
+
+    def __init__(self, path: Path, registry: MemoryRegistry, log: Any, outcomes: SqliteOutcomes, clock: Clock) -> None:
+        super().__init__(LOOP.spec.data, log, outcomes, clock, registry.load)
+        self._path = path
+        if path.exists():
+            route = pickle.loads(path.read_bytes())
+            serving = {arm.version for arm in route.arms} | set(route.fallback)
+            for version in registry.versions(route.loop):
+                if version.version in serving:
+                    self.prepare(version)
+            super().set_route(route)
+
+    def set_route(self, route: Route) -> None:
+        super().set_route(route)
+        aside = self._path.with_suffix(".part")
+        aside.write_bytes(pickle.dumps(route))
+        aside.replace(self._path)
+
+
 class FrameLog:
     """The real log, written to in frames."""
 
@@ -133,7 +157,12 @@ class FrameLog:
 
 
 def live(folder: Path, killer: Killer) -> Context:
-    """Lives the life from where it was left, to its end."""
+    """Lives the life from where it was left, to its end.
+
+    Each day has two steps: in the evening requests are answered, next morning data and labels arrive and the loop
+    ticks. A step that was killed is taken again, at its own time: what the world sends it sends until it is taken, and
+    time never runs backwards.
+    """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     (folder / "small_model.py").write_text(MODEL)
@@ -141,7 +170,7 @@ def live(folder: Path, killer: Killer) -> Context:
     registry = killer.wrap(KeptRegistry(home / "registry"), WRITES["registry"])
     outcomes = killer.wrap(SqliteOutcomes(home / "outcomes"), WRITES["outcomes"])
     log = killer.wrap(FrameLog(home / "predictions"), WRITES["log"])
-    plane = killer.wrap(InlineDataPlane(LOOP.spec.data, log, outcomes, clock, registry.load), WRITES["serving"])
+    plane = killer.wrap(KeptDataPlane(home / "route", registry, log, outcomes, clock), WRITES["serving"])
     ports = Ports(
         source=FileSource(folder, "data/", "parquet"),
         log=log,
@@ -154,27 +183,30 @@ def live(folder: Path, killer: Killer) -> Context:
         state=killer.wrap(SqlState(f"sqlite:///{home}/state.db"), WRITES["state"]),
     )
     context = Context(LOOP, folder, home, "memory:", ports)
-    progress = home / "day"
-    first = int(progress.read_text()) if progress.exists() else 0
+    progress = home / "step"
+    begun = int(progress.read_text()) if progress.exists() else 0
     with context.state.lease(context.name):
         _bootstrap(folder, context)
-        if first:  # as a daemon does when it starts: it finishes what the last tick began
-            settle(context, _morning(WORLD.live_from + timedelta(days=first)))
-        for n in range(first, DAYS):
-            day = WORLD.live_from + timedelta(days=n)
-            clock.time = datetime.combine(day, time(20), UTC)
-            plane.predict(WORLD.delivered(day))
+        if begun % 2 == 0:  # as a daemon does when it starts: it finishes what the last tick began
+            settle(context, _morning(WORLD.live_from + timedelta(days=begun // 2)))
+        for step in range(begun, 2 * DAYS):
+            progress.write_text(str(step))
+            day = WORLD.live_from + timedelta(days=step // 2)
+            if step % 2 == 0:
+                clock.time = datetime.combine(day, time(20), UTC)
+                plane.predict(WORLD.delivered(day))
+                continue
             clock.time = _morning(day + timedelta(days=1))
             deliver(folder / "data", day, WORLD.delivered(day))
-            if n == 1:
+            if step == 3:
                 _ask_once(context, clock.time)
             plane.send_labels(WORLD.labels(clock.time, clock.time - timedelta(days=1)))
-            progress.write_text(str(n + 1))
             settle(context, clock.time)
     return context
 
 
 def _bootstrap(folder: Path, context: Context) -> None:
+    """The history and its labels, of which the first tick makes the first champion."""
     for n in range((WORLD.live_from - WORLD.start).days):
         day = WORLD.start + timedelta(days=n)
         if not (folder / "data" / f"{day}.parquet").exists():
@@ -184,9 +216,6 @@ def _bootstrap(folder: Path, context: Context) -> None:
         context.ports.outcomes.record(
             WORLD.labels(moment, datetime.combine(WORLD.start, time(0), UTC)), moment, "history"
         )
-        settle(context, moment)
-    elif context.ports.serving.route(context.name) is None:
-        settle(context, moment)
 
 
 def _ask_once(context: Context, now: datetime) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tidemill.stats.calibration import IDENTITY, INTERCEPT_BOUNDS, SLOPE_BOUNDS, apply, fit
+from tidemill.stats.calibration import IDENTITY, INTERCEPT_BOUNDS, SLOPE_BOUNDS, apply, at_level, fit
 
 
 def sample(
@@ -87,3 +87,35 @@ def test_a_correction_gives_probabilities_and_keeps_the_order(raw: list[float], 
 @settings(max_examples=30)
 def test_the_identity_changes_nothing(raw: list[float]) -> None:
     assert apply(np.array(raw), *IDENTITY).tolist() == raw
+
+
+probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=30).map(np.array)
+levels = st.floats(0.001, 0.999)
+
+
+@given(probabilities, levels)
+def test_moved_to_a_level_the_mean_is_that_level_and_the_order_what_it_was(p: np.ndarray, level: float) -> None:
+    moved = at_level(np.sort(p), level)
+    assert moved.mean() == pytest.approx(level, abs=1e-6)
+    assert ((moved >= 0) & (moved <= 1)).all()
+    assert (np.diff(moved) >= 0).all()
+
+
+@given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=30).map(np.array), levels)
+def test_a_level_is_one_constant_on_the_logit_and_moving_there_and_back_changes_nothing(
+    p: np.ndarray, level: float
+) -> None:
+    moved = at_level(p, level)
+    shift = np.log(moved / (1 - moved)) - np.log(p / (1 - p))
+    assert np.ptp(shift) == pytest.approx(0, abs=1e-6)
+    assert at_level(moved, float(p.mean())) == pytest.approx(p, abs=1e-6)
+
+
+def test_a_level_knows_no_labels_so_that_equal_levels_leave_a_model_as_it_is() -> None:
+    p = np.array([0.1, 0.2, 0.6])
+    assert at_level(p, float(p.mean())) == pytest.approx(p, abs=1e-9)
+
+
+@pytest.mark.parametrize(("p", "level"), [([], 0.5), ([0.2, np.nan], 0.5), ([0.2, 0.4], 0.0), ([0.2, 0.4], np.nan)])
+def test_what_has_no_level_is_left_alone(p: list[float], level: float) -> None:
+    np.testing.assert_array_equal(at_level(np.array(p), level), np.array(p))

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidemill.stats.eprocess import BETS, betting, harm, mixture, non_inferiority, winsorise
+from tidemill.stats.eprocess import (
+    BETS,
+    EProcess,
+    betting,
+    harm,
+    mixture,
+    non_inferiority,
+    running_max_of_mean,
+    winsorise,
+)
 
 values = st.lists(st.floats(-1, 1), max_size=40)
 anything = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30)
@@ -107,3 +116,35 @@ def test_a_sabotaged_challenger_is_found_out_before_an_honest_one_would_pass(dif
     runs = difference + 0.4 * difference * rng.standard_normal((300, 28))
     first = [np.argmax(np.array(harm(run, 0.02).path) >= 44.5) + 1 for run in runs]
     assert np.median(first) <= 8
+
+
+def test_two_e_processes_are_averaged_block_by_block_before_the_largest_is_taken() -> None:
+    """The mean of their maxima would be no e-process: each had its best day on another."""
+    one, other = EProcess((1.0, 8.0, 1.0)), EProcess((1.0, 0.0, 6.0))
+    assert running_max_of_mean(one, other) == 4.0
+    assert running_max_of_mean(EProcess(()), EProcess(())) == 1.0
+    with pytest.raises(ValueError, match="zip"):
+        running_max_of_mean(one, EProcess((1.0,)))
+
+
+paths = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), max_size=20)
+
+
+@given(paths)
+def test_the_mean_of_two_e_processes_lies_between_a_half_and_the_whole_of_the_larger(
+    pairs: list[tuple[float, float]],
+) -> None:
+    one, other = EProcess(tuple(a for a, _ in pairs)), EProcess(tuple(b for _, b in pairs))
+    largest = max(one.running_max, other.running_max)
+    found = running_max_of_mean(one, other)
+    assert max(1.0, largest / 2) <= found <= largest
+    assert found == running_max_of_mean(other, one)
+    assert running_max_of_mean(one, one) == one.running_max
+
+
+def test_ville_looking_for_harm_in_two_ways_at_the_price_of_one_keeps_alpha() -> None:
+    rng = np.random.default_rng(6)
+    served = 0.04 * rng.standard_normal((600, 60))
+    level = 0.3 * served + 0.02 * rng.standard_normal((600, 60))
+    found = [running_max_of_mean(harm(a, 0.02), harm(b, 0.02)) for a, b in zip(served, level, strict=True)]
+    assert np.mean(np.array(found) >= 20) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 600)

@@ -73,7 +73,8 @@ def tensor(name: str, column: pd.Series[Any]) -> dict[str, Any]:
     """A column as an OIP tensor: numbers as FP64 or INT64, bools as BOOL, times as ISO text, all else as text."""
     shape = [len(column)]
     if pd.api.types.is_bool_dtype(column):
-        return {"name": name, "shape": shape, "datatype": "BOOL", "data": column.tolist()}
+        data = [None if pd.isna(value) else bool(value) for value in column]
+        return {"name": name, "shape": shape, "datatype": "BOOL", "data": data}
     if pd.api.types.is_datetime64_any_dtype(column):
         return {
             "name": name,
@@ -82,9 +83,11 @@ def tensor(name: str, column: pd.Series[Any]) -> dict[str, Any]:
             "data": [None if pd.isna(t) else t.isoformat() for t in column],
         }
     if pd.api.types.is_integer_dtype(column):
-        return {"name": name, "shape": shape, "datatype": "INT64", "data": column.tolist()}
+        data = [None if pd.isna(value) else value for value in column.tolist()]
+        return {"name": name, "shape": shape, "datatype": "INT64", "data": data}
     if pd.api.types.is_numeric_dtype(column):
-        values = column.to_numpy(float)
-        data = [None if missing else value for value, missing in zip(values.tolist(), np.isnan(values), strict=True)]
+        values = column.to_numpy(float, na_value=np.nan)
+        # JSON has no infinity either.
+        data = [value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)]
         return {"name": name, "shape": shape, "datatype": "FP64", "data": data}
     return {"name": name, "shape": shape, "datatype": "BYTES", "data": [None if pd.isna(v) else str(v) for v in column]}

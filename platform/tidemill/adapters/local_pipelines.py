@@ -22,10 +22,11 @@ from tidemill.loop.errors import TidemillError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.request import folder_of
 
-from .run_pipeline import LOCK, RESULT, read_steps
+from .run_pipeline import LOCK, LOG, RESULT, read_steps
 from .warm_python import WarmPython
 
 _POLL = 0.05
+_DYING = 5.0  # seconds that a killed process may take to be gone
 _PID = "run.pid"
 
 
@@ -40,11 +41,11 @@ class LocalPipelines:
 
     def submit(self, request: TurnRequest) -> None:
         work = folder_of(request.work_uri)
-        if (work / RESULT).exists() or self._locked(work):
+        if (work / RESULT).exists() or self._alive(request.id):
             return
         pipeline = self._pipeline or compiled("training")
         path = os.pathsep.join(filter(None, [request.project, os.environ.get("PYTHONPATH", "")]))
-        with (work / "run.log").open("ab") as log:
+        with (work / LOG).open("ab") as log:
             child = subprocess.Popen(
                 [*self._warm.command(), "-m", "tidemill.adapters.run_pipeline", str(work), str(pipeline)],
                 stdin=subprocess.DEVNULL,
@@ -74,6 +75,9 @@ class LocalPipelines:
         child = self._children.pop(turn, None)
         if child is not None:
             child.wait()
+        until = time.monotonic() + _DYING
+        while _locked(self._turns / turn) and time.monotonic() < until:
+            time.sleep(_POLL)
 
     def wait(self, turn: str, seconds: float) -> TurnStatus:
         until = time.monotonic() + seconds
@@ -93,17 +97,18 @@ class LocalPipelines:
         child = self._children.get(turn)
         if child is not None and child.poll() is None:
             return True
-        return self._locked(self._turns / turn)
+        return _locked(self._turns / turn)
 
-    def _locked(self, work: Path) -> bool:
-        try:
-            with (work / LOCK).open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
+
+def _locked(work: Path) -> bool:
+    try:
+        with (work / LOCK).open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def compiled(name: str) -> Path:

@@ -42,7 +42,7 @@ class MemoryPredictionLog:
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         frames = [frame for day in _days(start, end) for frame in self._days.get(day, [])]
-        rows = pd.concat([_EMPTY, *frames] if not frames else frames)
+        rows = pd.concat(frames or [_EMPTY])
         rows = rows[(rows["event_time"] >= start) & (rows["event_time"] < end) & rows["role"].isin(_EVIDENCE)]
         # Stable: what was logged at the same time stays in the order in which it was written.
         rows = rows.sort_values("at", kind="stable")

@@ -10,12 +10,15 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from tidemill.loop.errors import ArtifactChanged, VersionUnknown
+from sqlalchemy.exc import OperationalError
+
+from tidemill.loop.errors import ArtifactChanged, TemporaryError, VersionUnknown
 from tidemill.loop.model import ModelVersion
 from tidemill.loop.turn.artifact import verify
 from tidemill.loop.turn.request import folder_of
@@ -23,6 +26,29 @@ from tidemill.loop.turn.request import folder_of
 DIGEST, TURN, ROLE = "tidemill.digest", "tidemill.turn", "tidemill.role"
 SCHEMA = "tidemill.schema"
 _LONGEST_TAG = 5000  # MLflow's limit
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # it says the latter of a version that is no number
+_PASSING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED")  # a server that is away: the second
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _asks(method: Callable[P, T]) -> Callable[P, T]:
+    """What MLflow cannot answer now is a TemporaryError: a version that cannot be asked for is not one that is gone."""
+
+    @wraps(method)
+    def asking(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            if getattr(error, "error_code", None) not in _PASSING and not isinstance(error, OperationalError):
+                raise
+            said = str(error).splitlines()[0]
+            raise TemporaryError(
+                f"MLflow does not answer: {said}. Nothing was changed; the next tick asks again."
+            ) from error
+
+    return asking
 
 
 class MlflowRegistry:
@@ -47,6 +73,7 @@ class MlflowRegistry:
 
     # writing
 
+    @_asks
     def run(self, name: str, turn: str, tags: Mapping[str, str]) -> str:
         """The id of the turn's run in the loop's experiment; begun where there is none yet."""
         experiment = self._client.get_experiment_by_name(name)
@@ -57,6 +84,7 @@ class MlflowRegistry:
             return str(found[0].info.run_id)
         return str(self._client.create_run(id, tags={TURN: turn, **tags}, run_name=f"turn {turn}").info.run_id)
 
+    @_asks
     def log(
         self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float], files: Mapping[str, str]
     ) -> None:
@@ -72,6 +100,7 @@ class MlflowRegistry:
             self._client.log_text(run_id, text, path)
         self._client.set_terminated(run_id)
 
+    @_asks
     def register(self, name: str, artifact_uri: str, digest: str, turn: str, tags: Mapping[str, str]) -> ModelVersion:
         role = tags.get(ROLE, "model")
         for known in self._search(name, turn):
@@ -107,9 +136,12 @@ class MlflowRegistry:
 
         try:
             self._client.get_registered_model(name)
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code not in _ABSENT:
+                raise
             self._client.create_registered_model(name)
 
+    @_asks
     def set_alias(self, name: str, alias: str, version: str | None) -> None:
         """Raises VersionUnknown."""
         if version is not None:
@@ -120,27 +152,34 @@ class MlflowRegistry:
 
     # reading
 
+    @_asks
     def versions(self, name: str) -> list[ModelVersion]:
         found = [_version(version) for version in self._client.search_model_versions(f"name = '{name}'")]
         return sorted(found, key=lambda version: int(version.version))
 
+    @_asks
     def get(self, name: str, version: str) -> ModelVersion:
         from mlflow.exceptions import MlflowException
 
         try:
             return _version(self._client.get_model_version(name, version))
         except MlflowException as error:
+            if error.error_code not in _ABSENT:
+                raise
             raise VersionUnknown(
                 f"MLflow ({self._uri.split('@')[-1]}) has no version {version} of {name}. Was it deleted there? "
                 "`tidemill rollback` lets the previous champion serve."
             ) from error
 
+    @_asks
     def aliases(self, name: str) -> dict[str, str]:
         from mlflow.exceptions import MlflowException
 
         try:
             return {alias: str(version) for alias, version in self._client.get_registered_model(name).aliases.items()}
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code not in _ABSENT:
+                raise
             return {}
 
     def _search(self, name: str, turn: str) -> list[ModelVersion]:

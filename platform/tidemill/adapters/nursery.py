@@ -5,8 +5,9 @@ Here they are imported once. What runs is the same: kfp.local's own command line
 arguments, environment, folder and output; only the interpreter is forked instead of started. Without a nursery, the
 client starts an ordinary interpreter.
 
-Started as `python -m tidemill.adapters.nursery SOCKET` with a pipe as standard input; it ends when that pipe closes,
-which is when whoever started it ends, however that happens.
+Started as `python -m tidemill.adapters.nursery SOCKET` with a pipe as standard input. That pipe closes when whoever
+started it ends, however that happens; the nursery then stays only as long as the runs that it forked: they outlive a
+loop that was killed, and are told by the nursery how their steps ended.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ class Nursery:
     """Forks on request. Requests that come while something is still being imported get what is there."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(16)
         self._children: dict[int, socket.socket] = {}
+        self._orphaned = False
         self._wake = os.pipe()
         os.set_blocking(self._wake[1], False)
         signal.set_wakeup_fd(self._wake[1])
@@ -62,22 +65,25 @@ class Nursery:
 
     def serve(self) -> None:
         left = list(PRELOADED)
-        while self._once(wait=not left):
+        while self._children or not self._orphaned:
+            self._once(wait=not left)
             if left:
                 _preload(left.pop(0))
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+            self._path.parent.rmdir()
 
-    def _once(self, wait: bool) -> bool:
-        """Handles what is pending; False at the end."""
-        watched = [self._listener.fileno(), self._wake[0], 0]
+    def _once(self, wait: bool) -> None:
+        """Handles what is pending."""
+        watched = [self._listener.fileno(), self._wake[0], *([] if self._orphaned else [0])]
         ready, _, _ = select.select(watched, [], [], None if wait else 0)
         if 0 in ready and not os.read(0, 1):
-            return False
+            self._orphaned = True
         if self._wake[0] in ready:
             os.read(self._wake[0], 512)
             self._reap()
         if self._listener.fileno() in ready:
             self._accept()
-        return True
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()

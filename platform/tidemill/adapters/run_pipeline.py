@@ -10,11 +10,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase
@@ -24,17 +27,21 @@ from tidemill.loop.turn.steps import ACCEPTED, PASSED
 
 from .warm_python import kfp_executable
 
-LOCK, RESULT = "run.lock", "result.json"
+LOCK, RESULT, LOG = "run.lock", "result.json", "run.log"
+_LOOK = f"The run's log is {LOG} in the turn's folder."
+_USERS = ("features", "train", "refit")  # steps that run the user's own code
+_TAIL = 1 << 16  # bytes of the log in which a step's last words are looked for
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_FAILED_STEP = re.compile(r"task failed: '([\w-]+)'")
+_LAST_WORDS = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*)$", re.MULTILINE)
 
 
 def main(work: Path, pipeline: Path) -> None:
     with (work / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return  # another process runs this very turn
-        if (work / RESULT).exists():
-            return
+        if not _take(lock) or (work / RESULT).exists():
+            return  # another process runs, or has run, this very turn
+        # What a run that was killed had recorded is no part of this one.
+        shutil.rmtree(work / "steps", ignore_errors=True)
         request = read_request(work)
         timeout = spec_of(request).model.timeout.total_seconds()
         watchdog = threading.Timer(timeout, _time_out, (work, timeout))
@@ -44,9 +51,32 @@ def main(work: Path, pipeline: Path) -> None:
         try:
             _run(work, pipeline, to_json(request))
         except Exception as raised:  # kfp.local raises plain RuntimeError; the step's record knows better
-            error = f"{type(raised).__name__}: {raised}"
+            error = f"{type(raised).__name__}: {_COLOUR.sub('', str(raised))}"
         watchdog.cancel()
-        write_result(work, conclude(read_steps(work), error))
+        write_result(work, conclude(read_steps(work), error, _log_tail(work)))
+
+
+def _take(lock: IO[str]) -> bool:
+    """False where another process keeps it. One that only looks whether it is taken has it for a moment, too."""
+    for _ in range(10):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _log_tail(work: Path) -> str:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    path = work / LOG
+    if not path.exists():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _TAIL))
+        return _COLOUR.sub("", log.read().decode(errors="replace"))
 
 
 def _run(work: Path, pipeline: Path, request: str) -> None:
@@ -69,8 +99,8 @@ def read_steps(work: Path) -> dict[str, Any]:
     return {path.stem: json.loads(path.read_text()) for path in sorted((work / "steps").glob("*.json"))}
 
 
-def conclude(steps: dict[str, Any], error: str) -> dict[str, Any]:
-    """How the turn ended, from its steps' records alone.
+def conclude(steps: dict[str, Any], error: str, log: str = "") -> dict[str, Any]:
+    """How the turn ended, from its steps' records; from its log's end where a step left none.
 
     kfp.local turns a condition that it cannot resolve into False with a warning: a branch that was skipped without a
     recorded reason is a failure here, never a quiet success.
@@ -80,7 +110,7 @@ def conclude(steps: dict[str, Any], error: str) -> dict[str, Any]:
         name, record = failed
         return _failed(record["reason"], record["message"], name)
     if error:
-        return _failed(str(Reason.PIPELINE_FAILED), f"{error}. The run's log is run.log in the turn's folder.", "")
+        return _unexplained(error, log)
     validated, evaluated = steps.get("validate"), steps.get("evaluate")
     if validated is not None and validated["verdict"] != PASSED:
         return _succeeded(validated["verdict"], validated["message"], steps)
@@ -90,6 +120,17 @@ def conclude(steps: dict[str, Any], error: str) -> dict[str, Any]:
         return _succeeded(ACCEPTED, evaluated["message"], steps)
     done = ", ".join(steps) or "none"
     return _failed(str(Reason.PIPELINE_FAILED), f"The run ended without saying how; finished steps: {done}.", "")
+
+
+def _unexplained(error: str, log: str) -> dict[str, Any]:
+    """A step that could not record why it failed: it was killed, or failed before its own code began."""
+    found = _FAILED_STEP.search(error)
+    if found is None:
+        return _failed(str(Reason.PIPELINE_FAILED), f"{error.rstrip('.')}. {_LOOK}", "")
+    step, words = found.group(1), _LAST_WORDS.findall(log)
+    why = words[-1].strip() if words else "its process ended without a word, as one does that runs out of memory"
+    reason = Reason.TRAINER_FAILED if step in _USERS and not words else Reason.PIPELINE_FAILED
+    return _failed(str(reason), f"Step {step} failed: {why.rstrip('.')}. {_LOOK}", step)
 
 
 def _succeeded(reason: str, message: str, steps: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 from . import nursery_client
@@ -17,7 +18,8 @@ SOCKET, PYTHON = "TIDEMILL_NURSERY", "TIDEMILL_PYTHON"
 
 
 class WarmPython:
-    """The nursery starts with the first use and ends with this object, or with this process, however that ends."""
+    """The nursery starts with the first use. It ends with this object, or with this process however that ends, unless
+    a run is under way: then when that has ended."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -57,9 +59,6 @@ def kfp_executable() -> str | None:
 def _end(process: subprocess.Popen[bytes], folder: str) -> None:
     if process.stdin is not None:
         process.stdin.close()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(subprocess.TimeoutExpired):  # a run goes on: the nursery removes its folder itself
+        process.wait(timeout=1)
+        shutil.rmtree(folder, ignore_errors=True)

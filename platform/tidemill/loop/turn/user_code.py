@@ -68,7 +68,7 @@ def fit(project: Path, entry: str, X: Any, y: Any, previous: Any, seed: int) -> 
     np.random.seed(seed)
     try:
         model = function(X, y, previous=previous)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TrainerFailed(f"{entry} raised {type(error).__name__}: {error}") from error
     if not hasattr(model, "predict_proba"):
         raise TrainerFailed(

@@ -1,0 +1,78 @@
+"""What every prediction log does, whichever it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tidemill.adapters.memory_stores import MemoryPredictionLog
+from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.loop.ports import PredictionLog
+
+DAY = datetime(2013, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+COLUMNS = {"request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score",
+           "calibrator", "fallback", "latency_ms"}  # fmt: skip
+
+
+@pytest.fixture(params=["parquet", "memory"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> PredictionLog:
+    return ParquetPredictionLog(tmp_path) if request.param == "parquet" else MemoryPredictionLog()
+
+
+def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:
+    ordinary = {"request_id": "r", "key": key, "event_time": event_time, "at": event_time, "version": "1",
+                "role": "champion", "served": True, "status": "ok", "raw": 0.3, "score": 0.4, "calibrator": None,
+                "fallback": False, "latency_ms": 1.5}  # fmt: skip
+    return {**ordinary, **more}
+
+
+def keys(log: PredictionLog, start: datetime = DAY, end: datetime = DAY + 24 * HOUR) -> list[str]:
+    return sorted(log.read(start, end)["key"])
+
+
+def test_the_columns_are_there_with_and_without_rows(log: PredictionLog) -> None:
+    empty = log.read(DAY, DAY + HOUR)
+    assert set(empty.columns) == COLUMNS
+    assert str(empty["event_time"].dtype).endswith("UTC]")
+    log.append([])
+    log.append([row("a", status="error", raw=None, score=None, served=False, calibrator="c1")])
+    found = log.read(DAY, DAY + HOUR)
+    assert set(found.columns) == COLUMNS
+    assert found.loc[0, ["key", "status", "calibrator"]].tolist() == ["a", "error", "c1"]
+    assert found["raw"].isna().all()
+    assert found["raw"].dtype == found["score"].dtype == float
+    assert found["served"].dtype == bool
+    assert found["event_time"].iloc[0] == DAY
+
+
+def test_a_key_has_one_row_for_each_version_the_first_logged(log: PredictionLog) -> None:
+    log.append([row("a", score=0.2, at=DAY + HOUR), row("a", version="2", role="shadow", score=0.9)])
+    log.append([row("a", score=0.1, at=DAY + 2 * HOUR), row("a", score=0.3, at=DAY)])
+    found = log.read(DAY, DAY + HOUR).set_index("version")["score"]
+    assert found.to_dict() == {"1": 0.3, "2": 0.9}
+
+
+def test_the_start_belongs_and_the_end_does_not(log: PredictionLog) -> None:
+    log.append([row("start"), row("within", DAY + HOUR), row("end", DAY + 24 * HOUR)])
+    assert keys(log) == ["start", "within"]
+    assert keys(log, DAY + 24 * HOUR, DAY + 48 * HOUR) == ["end"]
+
+
+def test_a_stretch_over_midnight_has_both_days(log: PredictionLog) -> None:
+    log.append([row("evening", DAY + 20 * HOUR), row("morning", DAY + 27 * HOUR), row("noon", DAY + 36 * HOUR)])
+    assert keys(log, DAY + 18 * HOUR, DAY + 30 * HOUR) == ["evening", "morning"]
+
+
+def test_times_of_other_zones_are_the_same_instants(log: PredictionLog) -> None:
+    york = timezone(timedelta(hours=-5))
+    log.append([row("late", datetime(2013, 3, 1, 22, tzinfo=york))])
+    assert keys(log) == []
+    assert keys(log, datetime(2013, 3, 1, 21, tzinfo=york), datetime(2013, 3, 1, 23, tzinfo=york)) == ["late"]
+
+
+def test_a_version_that_was_asked_for_by_name_is_no_evidence(log: PredictionLog) -> None:
+    log.append([row("a", role="fixed"), row("b", role="canary")])
+    assert keys(log) == ["b"]

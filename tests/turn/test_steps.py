@@ -1,0 +1,225 @@
+"""The steps on files, one after the other, as the components call them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tidemill.adapters.file_source import read_table
+from tidemill.loop.errors import ArtifactChanged, DataUnreadable, TidemillError
+from tidemill.loop.model import ChampionRef, TurnRequest
+from tidemill.loop.turn import artifact, steps
+from tidemill.loop.turn.request import folder_of, read_request
+from tidemill.loop.turn.user_code import TrainerFailed
+from turn_world import DAYS, HOLD_OUT, LOGISTIC, ROWS, START, digest_of, rows_of, turn
+
+NAN = (
+    LOGISTIC
+    + """
+
+class Nan:
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+    def __sklearn_tags__(self):
+        from sklearn.base import BaseEstimator
+        return BaseEstimator().__sklearn_tags__()
+    def predict_proba(self, X):
+        import numpy as np
+        return np.full((len(X), 2), np.nan)
+
+def nan(X, y, previous=None):
+    return Nan().fit(X, y) if len(X) > FROM else train(X, y)
+"""
+)
+
+
+class Says:
+    """A validator that says what it was told to, and remembers what it was shown."""
+
+    def __init__(self, *failures: str) -> None:
+        self._failures, self.seen = list(failures), pd.DataFrame()
+
+    def failures(self, frame: pd.DataFrame, suite: str, per_partition: bool = True) -> list[str]:
+        assert not per_partition
+        assert Path(suite).is_absolute()
+        self.seen = frame
+        return self._failures
+
+
+def records(request: TurnRequest) -> dict[str, Any]:
+    folder = folder_of(request.work_uri) / "steps"
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def to_features(request: TurnRequest, folder: Path) -> Path:
+    with steps.explained(request, "ingest"):
+        steps.ingest(request, folder / "dataset", read_table)
+    with steps.explained(request, "features"):
+        steps.features(request, folder / "dataset", folder / "prepared")
+    return folder / "prepared"
+
+
+def to_models(request: TurnRequest, folder: Path) -> tuple[Path, Path]:
+    prepared = to_features(request, folder)
+    with steps.explained(request, "train"):
+        steps.train(request, prepared, folder / "models")
+    return prepared, folder / "models"
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory: pytest.TempPathFactory) -> tuple[TurnRequest, Path]:
+    folder = tmp_path_factory.mktemp("accepted")
+    request = turn(folder)
+    prepared, models = to_models(request, folder)
+    steps.evaluate_step(request, prepared, models)
+    steps.refit(request, prepared, models, folder / "refitted")
+    return request, folder
+
+
+def champion_of(accepted: tuple[TurnRequest, Path], folder: Path | None = None) -> ChampionRef:
+    model = accepted[1] / "refitted" / "model"
+    return ChampionRef("1", model.as_uri(), artifact.digest(model), None, START)
+
+
+def test_every_step_leaves_what_it_did(accepted: tuple[TurnRequest, Path]) -> None:
+    found = records(accepted[0])
+    assert found["ingest"]["rows"] == DAYS * ROWS
+    assert found["features"]["hold_out"] == HOLD_OUT * ROWS
+    assert found["train"] == {"rows": (DAYS - HOLD_OUT) * ROWS, "trainer": accepted[0].spec["spec"]["model"]["trainer"]}
+    assert found["evaluate"]["verdict"] == steps.ACCEPTED
+    assert found["refit"]["rows"] == DAYS * ROWS
+    assert found["refit"]["digests"]["model"] == artifact.digest(accepted[1] / "refitted" / "model")
+
+
+def test_a_step_run_again_says_the_same(accepted: tuple[TurnRequest, Path]) -> None:
+    request, folder = accepted
+    before = records(request)
+    steps.ingest(request, folder / "again", read_table)
+    steps.features(request, folder / "again", folder / "prepared-again")
+    steps.evaluate_step(request, folder / "prepared-again", folder / "models")
+    assert records(request) == before
+
+
+def test_the_contents_digest_follows_labels_too(tmp_path: Path) -> None:
+    request = turn(tmp_path)
+    one = steps.ingest(request, tmp_path / "one", read_table)["digest"]
+    labels = folder_of(request.labels_uri)
+    known = pd.read_parquet(labels)
+    known.assign(label=known["label"].where(known.index > 0, 1 - known["label"])).to_parquet(labels, index=False)
+    assert steps.ingest(request, tmp_path / "two", read_table)["digest"] != one
+
+
+def test_validation_sees_inputs_without_the_label(tmp_path: Path) -> None:
+    request = turn(tmp_path, data={"expectations": "suite.json"})
+    steps.ingest(request, tmp_path / "dataset", read_table)
+    validator = Says("x: too large")
+    done = steps.validate(request, tmp_path / "dataset", validator)
+    assert (done["verdict"], done["failures"]) == ("DataRejected", ["x: too large"])
+    assert list(validator.seen.columns) == ["id", "at", "x", "z", "place"]
+    assert steps.validate(request, tmp_path / "dataset", Says())["verdict"] == steps.PASSED
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_labels_of_one_class_reject_the_data(tmp_path: Path, label: float) -> None:
+    request = turn(tmp_path, labels=lambda known: known.assign(label=label))
+    steps.ingest(request, tmp_path / "dataset", read_table)
+    assert steps.validate(request, tmp_path / "dataset", Says())["verdict"] == "DataRejected"
+
+
+def test_no_label_at_all_rejects_the_data(tmp_path: Path) -> None:
+    request = turn(tmp_path, labels=lambda known: known.head(0), data={"expectations": "suite.json"})
+    assert steps.ingest(request, tmp_path / "dataset", read_table)["rows"] == 0
+    done = steps.validate(request, tmp_path / "dataset", Says("never asked"))
+    assert (done["verdict"], done["failures"]) == ("DataRejected", [])
+
+
+def test_a_trainer_that_raises_is_named_in_the_record(tmp_path: Path) -> None:
+    request = turn(
+        tmp_path, "def train(X, y, previous=None):\n    raise ZeroDivisionError('by hand')\n\nbase = train\n"
+    )
+    with pytest.raises(TrainerFailed):
+        to_models(request, tmp_path)
+    found = records(request)["train"]
+    trainer = request.spec["spec"]["model"]["trainer"]
+    assert found == {
+        "failed": True,
+        "reason": "TrainerFailed",
+        "message": f"{trainer} raised ZeroDivisionError: by hand",
+    }
+
+
+def test_a_model_that_answers_nan_is_rejected_with_a_reason(tmp_path: Path) -> None:
+    request = turn(tmp_path, NAN.replace("FROM", "0"))
+    request.spec["spec"]["model"]["trainer"] = request.spec["spec"]["model"]["trainer"].replace(":train", ":nan")
+    done, p, _ = steps.evaluate_step(request, *to_models(request, tmp_path))
+    assert done["verdict"] == "NotANumber"
+    assert np.isnan(p).all()
+
+
+def test_a_model_that_answers_nan_only_once_refitted_is_not_registered(tmp_path: Path) -> None:
+    request = turn(tmp_path, NAN.replace("FROM", str((DAYS - HOLD_OUT) * ROWS)))
+    request.spec["spec"]["model"]["trainer"] = request.spec["spec"]["model"]["trainer"].replace(":train", ":nan")
+    prepared, models = to_models(request, tmp_path)
+    assert steps.evaluate_step(request, prepared, models)[0]["verdict"] == steps.ACCEPTED
+    with pytest.raises(TrainerFailed), steps.explained(request, "refit"):
+        steps.refit(request, prepared, models, tmp_path / "refitted")
+    assert "not numbers, once trained on all rows" in records(request)["refit"]["message"]
+
+
+def test_the_champion_is_compared_and_given_to_the_trainer_alone(
+    accepted: tuple[TurnRequest, Path], tmp_path: Path
+) -> None:
+    told = (
+        "\n\n_train, _base = train, base\n\n"
+        "def train(X, y, previous=None):\n    assert hasattr(previous, 'steps'), previous\n    return _train(X, y)\n\n"
+        "def base(X, y, previous=None):\n    assert previous is None\n    return _base(X, y)\n"
+    )
+    request = turn(tmp_path, LOGISTIC + told, champion_of(accepted))
+    done, _, _ = steps.evaluate_step(request, *to_models(request, tmp_path))
+    assert done["champion"]["log_loss"] is not None
+
+
+def test_a_champion_that_changed_on_disk_is_never_unpickled(accepted: tuple[TurnRequest, Path], tmp_path: Path) -> None:
+    champion = replace(champion_of(accepted), digest="sha256:what-was-registered")
+    request = turn(tmp_path, champion=champion)
+    with pytest.raises(ArtifactChanged):
+        to_models(request, tmp_path)
+    found = records(request)["train"]
+    assert found["reason"] == "ArtifactChanged"
+    assert "registered was sha256:what-was-registered" in found["message"]
+    assert "tidemill rollback" in found["message"]
+
+
+def test_a_partition_that_changed_since_the_request_fails_ingest_naming_it(tmp_path: Path) -> None:
+    request = turn(tmp_path)
+    rows_of(99).to_parquet(folder_of(request.partitions[5].uri), index=False)
+    with pytest.raises(DataUnreadable):
+        to_features(request, tmp_path)
+    found = records(request)["ingest"]
+    assert found["reason"] == "PipelineFailed"
+    assert "Partition 2020-01-06 changed after it was admitted" in found["message"]
+
+
+def test_an_unforeseen_error_is_recorded_with_its_kind(tmp_path: Path) -> None:
+    request = turn(tmp_path)
+    with pytest.raises(OSError), steps.explained(request, "features"):
+        raise OSError(28, "No space left on device")
+    assert records(request)["features"]["message"] == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_request_that_was_tampered_with_is_refused_and_recorded_beside_it(tmp_path: Path) -> None:
+    request = turn(tmp_path)
+    submitted = digest_of(request)
+    path = folder_of(request.work_uri) / "request.json"
+    assert steps.load_request(path.as_uri(), submitted) == request
+    path.write_text(path.read_text().replace(request.work_uri, "file:///elsewhere"))
+    with pytest.raises(TidemillError, match="changed after the run was submitted"):
+        steps.load_request(path.as_uri(), submitted)
+    assert records(request)["request"]["failed"]
+    assert read_request(path.parent).work_uri == "file:///elsewhere", "and nothing was written there"

@@ -22,6 +22,7 @@ from turn_world import DAYS, LOGISTIC, ROWS, turn
 
 pytestmark = pytest.mark.timeout(240)
 _PATIENCE = 60  # seconds, for a busy machine
+_hanging: list[str] = []
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +68,16 @@ def members(group: int) -> set[int]:
 def hanging(home: Path) -> Iterator[LocalPipelines]:
     """Its compiled pipeline is a pipe that nobody writes to: a run stands still where it opens it."""
     os.mkfifo(home / "pipeline.yaml")
-    yield LocalPipelines(home / "home" / "turns", home / "pipeline.yaml")
+    pipelines = LocalPipelines(home / "home" / "turns", home / "pipeline.yaml")
+    yield pipelines
+    for id in _hanging:  # what a test that failed has left hanging
+        pipelines.cancel(id)
 
 
 def started(hanging: LocalPipelines, home: Path) -> tuple[TurnRequest, int]:
     """A run that holds its lock, so that one who did not start it sees it, and its group."""
     request = turn(home)
+    _hanging.append(request.id)
     group = submitted(hanging, request)
     other = LocalPipelines(home / "home" / "turns")
     until(lambda: other.status(request.id).phase is Phase.RUNNING)
@@ -92,7 +97,7 @@ def test_a_run_that_was_killed_without_a_result_is_unknown_and_can_be_submitted_
     for pid in members(group):
         os.kill(pid, signal.SIGKILL)
     until(lambda: hanging.status(request.id).phase is Phase.UNKNOWN)
-    hanging.submit(request)
+    submitted(hanging, request)
     assert hanging.status(request.id).phase is Phase.RUNNING
     hanging.cancel(request.id)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import cloudpickle
 import pandas as pd
-from small_world import MODEL, NoExpectations, SmallWorld, deliver, model_loop
+from small_world import NoExpectations, SmallWorld, deliver, model_loop, write_project
 from tidemill.adapters.file_source import FileSource
 from tidemill.adapters.inline_pipelines import InlinePipelines
 from tidemill.adapters.memory_registry import MemoryRegistry
@@ -165,7 +165,7 @@ def live(folder: Path, killer: Killer) -> Context:
     """
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
-    (folder / "small_model.py").write_text(MODEL)
+    write_project(folder)
     clock = SetClock(_morning(WORLD.live_from))
     registry = killer.wrap(KeptRegistry(home / "registry"), WRITES["registry"])
     outcomes = killer.wrap(SqliteOutcomes(home / "outcomes"), WRITES["outcomes"])

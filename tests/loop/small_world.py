@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -131,8 +132,7 @@ class Small:
 def small(folder: Path, world: SmallWorld | None = None, loop: ModelLoop | None = None) -> Small:
     """A loop in `folder`, bootstrapped by nobody yet."""
     world, loop = world or SmallWorld(), loop or model_loop()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "small_model.py").write_text(MODEL)
+    write_project(folder)
     clock = SetClock(datetime.combine(world.start, time(0), UTC))
     registry, outcomes, log = MemoryRegistry(), MemoryOutcomes(), MemoryPredictionLog()
     plane = InlineDataPlane(loop.spec.data, log, outcomes, clock, registry.load)
@@ -151,6 +151,13 @@ def small(folder: Path, world: SmallWorld | None = None, loop: ModelLoop | None 
     return Small(
         context, world, clock, plane, registry, Replay(context, world, clock, plane, partial(deliver, folder / "data"))
     )
+
+
+def write_project(folder: Path, code: str = MODEL) -> None:
+    """Writes small_model.py, and forgets the one that another test imported under that name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "small_model.py").write_text(code)
+    sys.modules.pop("small_model", None)
 
 
 def deliver(folder: Path, day: date, batch: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_world import Small, SmallWorld, deliver, events, model_loop, small
+from small_world import Small, SmallWorld, deliver, events, model_loop, small, write_project
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import NothingToDo
 from tidemill.loop.plan import plan
@@ -280,10 +280,7 @@ def test_only_what_is_held_back_can_be_admitted(tmp_path: Path) -> None:
 def test_a_turn_that_fails_gives_its_signals_back(tmp_path: Path) -> None:
     it = small(tmp_path, loop=model_loop(triggers={"limits": {"cooldown": "2d", "minNewOutcomes": 0}}))
     it.replay.bootstrap()
-    (tmp_path / "small_model.py").write_text("def train(X, y, previous=None):\n    raise ValueError('no')\n")
-    import sys
-
-    del sys.modules["small_model"]
+    write_project(tmp_path, "def train(X, y, previous=None):\n    raise ValueError('no')\n")
     ask(it.context.state, "small", "train", "ann", "", it.clock.now())
     settle(it.context, it.clock.now())
     turns = it.context.state.documents("small", "turn")

@@ -16,9 +16,9 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights" / "loop.yaml"
 def test_a_month_of_flights_ends_with_results_and_a_report(tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).parent / "tidemill"), "replay", str(FLIGHTS), "--world", "flights.world:FlightsYear",
-        "--out", str(tmp_path / "out"), "--days", "31",
+        "--out", "out", "--days", "31",
     ]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert set(results["policies"]) == {"tidemill", "never", "weekly", "weekly_rollout"}

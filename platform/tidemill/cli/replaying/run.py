@@ -40,6 +40,7 @@ def replay(
 ) -> dict[str, Any]:
     """Returns what results.json holds. An earlier run's state in `out` goes: a replay begins at the beginning."""
     began = time.monotonic()
+    out = out.resolve()  # where turns and models are is kept as URIs, which have no relative form
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(project.folder))

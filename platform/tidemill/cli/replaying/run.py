@@ -44,12 +44,14 @@ def replay(
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(project.folder))
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as others:
+    # Two: while the loop waits for its pipeline there is a core to spare, and after its end there are two.
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as others:
         from .compared import run_policy
 
         policies = POLICIES if compare else {}
         futures = {
-            name: others.submit(run_policy, project.path, name, world, options, out / "run") for name in policies
+            name: others.submit(run_policy, project.path, name, world, options, out / "run")
+            for name in reversed(policies)  # the longest first
         }
         results = _the_loop(project, world, options, out, tell)
         alone = time.monotonic() - began

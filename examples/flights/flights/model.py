@@ -31,8 +31,7 @@ def features(frame: pd.DataFrame) -> pd.DataFrame:
     """
     out = pd.DataFrame(index=frame.index)
     for name in CATEGORICAL:
-        values = _column(frame, name)
-        out[name] = values.astype(object).where(values.notna(), "missing").map(str)
+        out[name] = _column(frame, name).astype("str").fillna("missing")
     departure = pd.to_datetime(_column(frame, "scheduled_departure"), utc=True, errors="coerce")
     out["hour"] = departure.dt.hour.astype(float)
     out["minute"] = departure.dt.minute.astype(float)
@@ -54,7 +53,7 @@ def train(X: pd.DataFrame, y: pd.Series, previous: Any = None) -> Pipeline:
     """
     encode = OrdinalEncoder(
         # Counted by pandas: the encoder's own max_categories takes a fifth of the whole training.
-        categories=[X[name].value_counts().index[:MAX_CATEGORIES].to_numpy(object) for name in CATEGORICAL],
+        categories=[sorted(X[name].value_counts().index[:MAX_CATEGORIES]) for name in CATEGORICAL],
         handle_unknown="use_encoded_value",  # a carrier never seen is a missing value, not an error
         unknown_value=np.nan,
     )

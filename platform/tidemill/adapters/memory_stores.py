@@ -59,7 +59,7 @@ class MemoryOutcomes:
 
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
-        self._arrivals: list[pd.DataFrame] = []
+        self._arrivals: list[tuple[datetime, pd.DataFrame]] = []
 
     def record(self, labels: pd.DataFrame, at: datetime, source: str) -> Receipt:
         given = checked(labels)
@@ -71,12 +71,13 @@ class MemoryOutcomes:
                 self._seen[key] = new[key] = label
             else:
                 conflicting += known != label
-        self._arrivals.append(_arrivals(new, at))
+        if new:
+            self._arrivals.append((at, _arrivals(new, at)))
         return Receipt(len(new), len(given) - len(new) - conflicting, conflicting)
 
     def known(self, by: datetime, since: datetime | None = None) -> pd.DataFrame:
         floor = datetime.min.replace(tzinfo=UTC) if since is None else since
-        frames = [frame for frame in self._arrivals if len(frame) and floor < frame["arrived_at"].iloc[0] <= by]
+        frames = [frame for at, frame in self._arrivals if floor < at <= by]
         return pd.concat(frames, ignore_index=True) if frames else _arrivals({}, by)
 
 

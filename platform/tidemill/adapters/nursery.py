@@ -44,6 +44,8 @@ PRELOADED = (
     "kfp.local",
     "kfp.components",
     "mlflow.sklearn",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
     "tidemill.adapters.register_turn",
 )
 

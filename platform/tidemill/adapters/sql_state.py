@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -66,7 +67,7 @@ class SqlState:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
             connect_args = {"timeout": busy_seconds, "check_same_thread": False}
-        self._engine = sa.create_engine(url, connect_args=connect_args)
+        self._engine = sa.create_engine(url, connect_args=connect_args, json_deserializer=orjson.loads)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _sqlite_pragmas)
         with self._transaction() as connection:

@@ -55,7 +55,8 @@ def replay(
         }
         results = _the_loop(project, world, options, out, tell)
         alone = time.monotonic() - began
-        for name, future in futures.items():
+        for name in policies:
+            future = futures[name]
             if not future.done():
                 tell(f"            waiting for the policy it is compared with: {name}")
             results["policies"][name] = future.result()

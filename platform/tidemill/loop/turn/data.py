@@ -31,9 +31,10 @@ def assemble(
     labels: pd.DataFrame,
     digest: Callable[[Partition], str],
 ) -> pd.DataFrame:
-    """All rows that have a label, by event time. Each key once, the last delivered. `read` gives canonical frames.
+    """All rows that have a label, by event time, then as delivered. Each key once, the last delivered.
 
-    Raises DataUnreadable where a partition's bytes are no longer those that were admitted.
+    `read` gives canonical frames. Raises DataUnreadable where a partition's bytes are no longer those that
+    were admitted.
     """
     data = spec_of(request).data
     frames = []
@@ -44,10 +45,11 @@ def assemble(
                 f"Partition {partition.id} changed after it was admitted ({partition.digest[:19]}... is now "
                 f"{found[:19]}...). The next tick judges it again; this turn does not train on it."
             )
-        frames.append(read(partition).drop(columns=[data.label.column], errors="ignore"))
+        frame = read(partition)
+        frames.append(frame.drop(columns=data.label.column) if data.label.column in frame else frame)
     rows = pd.concat(frames, ignore_index=True).drop_duplicates(data.key, keep="last")
     named = labels.rename(columns={"key": data.key, "label": data.label.column})[[data.key, data.label.column]]
-    return rows.merge(named, on=data.key, how="inner").sort_values([data.event_time, data.key], ignore_index=True)
+    return rows.merge(named, on=data.key, how="inner").sort_values(data.event_time, kind="stable", ignore_index=True)
 
 
 def delivered_digest(partition: Partition) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -32,14 +33,15 @@ def load(project: Path, entry: str) -> Callable[..., Any]:
 
 def modules_of(project: Path) -> list[ModuleType]:
     """Every imported module that lies in the project's folder, packages installed there (a .venv) left out."""
-    root = project.resolve()
+    # Compared as text: to resolve the paths of some thousand modules takes a third of a second.
+    roots = {f"{project}{os.sep}", f"{project.resolve()}{os.sep}"}
     found = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file is None or name == "__main__" or getattr(module, "__name__", None) != name:
             continue
-        path = Path(file).resolve()
-        if path.is_relative_to(root) and "site-packages" not in path.relative_to(root).parts:
+        inside = next((file.removeprefix(root) for root in roots if file.startswith(root)), None)
+        if inside is not None and "site-packages" not in Path(inside).parts:
             found.append(module)
     return found
 

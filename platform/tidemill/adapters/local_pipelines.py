@@ -27,16 +27,17 @@ from .warm_python import WarmPython
 
 _POLL = 0.05
 _DYING = 5.0  # seconds that a killed process may take to be gone
-_PID = "run.pid"
 
 
 class LocalPipelines:
     """`turns` is the folder whose subfolders are turns; `pipeline` a compiled YAML, the entry point `training`'s by
-    default."""
+    default. With `warm` the imports of the first turn begin at once, while its data is still being admitted."""
 
-    def __init__(self, turns: Path, pipeline: Path | None = None) -> None:
+    def __init__(self, turns: Path, pipeline: Path | None = None, warm: bool = False) -> None:
         self._turns, self._pipeline = turns, pipeline
         self._warm = WarmPython()
+        if warm:
+            self._warm.environment()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def submit(self, request: TurnRequest) -> None:
@@ -54,7 +55,6 @@ class LocalPipelines:
                 process_group=0,
                 env={**os.environ, **self._warm.environment(), "PYTHONPATH": path},
             )
-        (work / _PID).write_text(str(child.pid))
         self._children[request.id] = child
 
     def status(self, turn: str) -> TurnStatus:
@@ -68,13 +68,15 @@ class LocalPipelines:
         return _read(work) if (work / RESULT).exists() else TurnStatus(Phase.UNKNOWN)
 
     def cancel(self, turn: str) -> None:
-        with suppress(OSError, ValueError):
-            pid = int((self._turns / turn / _PID).read_text())
-            if self._alive(turn):
-                os.killpg(pid, signal.SIGKILL)
         child = self._children.pop(turn, None)
         if child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+        with suppress(OSError, ValueError):
+            group = int((self._turns / turn / LOCK).read_text())
+            if _locked(self._turns / turn):
+                os.killpg(group, signal.SIGKILL)
         until = time.monotonic() + _DYING
         while _locked(self._turns / turn) and time.monotonic() < until:
             time.sleep(_POLL)

@@ -28,6 +28,8 @@ from typing import Any
 PRELOADED = (
     "kfp.dsl.executor_main",
     "tidemill.adapters.run_pipeline",
+    "kfp.local",
+    "kfp.components",
     "tidemill.adapters.file_source",
     "tidemill.loop.turn.steps",
     "pyarrow.parquet",
@@ -41,8 +43,6 @@ PRELOADED = (
     "tidemill.loop.turn.cards",
     "tidemill.adapters.great_expectations",
     "great_expectations",
-    "kfp.local",
-    "kfp.components",
     "mlflow.sklearn",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.model_registry.sqlalchemy_store",

@@ -37,9 +37,12 @@ _LAST_WORDS = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\
 
 
 def main(work: Path, pipeline: Path) -> None:
-    with (work / LOCK).open("w") as lock:
+    with (work / LOCK).open("a") as lock:
         if not _take(lock) or (work / RESULT).exists():
             return  # another process runs, or has run, this very turn
+        lock.truncate(0)
+        lock.write(str(os.getpgid(0)))  # whom to end when the turn is cancelled
+        lock.flush()
         # What a run that was killed had recorded is no part of this one.
         shutil.rmtree(work / "steps", ignore_errors=True)
         request = read_request(work)
@@ -96,7 +99,9 @@ def _run(work: Path, pipeline: Path, request: str) -> None:
 
 
 def read_steps(work: Path) -> dict[str, Any]:
-    return {path.stem: json.loads(path.read_text()) for path in sorted((work / "steps").glob("*.json"))}
+    """Each finished step's record, in the order in which they finished."""
+    records = sorted((work / "steps").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.stem))
+    return {path.stem: json.loads(path.read_text()) for path in records}
 
 
 def conclude(steps: dict[str, Any], error: str, log: str = "") -> dict[str, Any]:
@@ -149,6 +154,8 @@ def write_result(work: Path, result: dict[str, Any]) -> None:
 
 def _time_out(work: Path, seconds: float) -> None:
     """Ends this whole process group: a trainer that never returns takes its pipeline with it."""
+    if (work / RESULT).exists():
+        return  # ended in the last moment
     done = ", ".join(read_steps(work)) or "none"
     message = (
         f"The turn took longer than model.timeout ({seconds:g} s) and was ended; finished steps: {done}. "

@@ -37,7 +37,8 @@ def open_context(
         outcomes=open_outcomes(project),
         registry=MlflowRegistry(tracking_uri, project.home / "artifacts"),
         serving=open_serving(project, name, gateway),
-        pipelines=LocalPipelines(project.home / "turns"),
+        # Whoever has a data plane in hand is there to stay, and to run turns.
+        pipelines=LocalPipelines(project.home / "turns", warm=gateway is not None),
         validator=GreatExpectationsValidator(),
         notifier=NoNotifier() if tell is None else CallNotifier(tell),
         state=open_state(project),

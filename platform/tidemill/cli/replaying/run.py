@@ -44,8 +44,8 @@ def replay(
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(project.folder))
-    # Two: while the loop waits for its pipeline there is a core to spare, and after its end there are two.
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as others:
+    # Two, which give way to the loop: it takes longest, and leaves a core and more to them.
+    with ProcessPoolExecutor(2, get_context("spawn"), initializer=os.nice, initargs=(10,)) as others:
         from .compared import run_policy
 
         policies = POLICIES if compare else {}

@@ -73,15 +73,18 @@ def start_turn(context: Context, now: datetime) -> None:
 def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnFacts:
     turns = context.state.documents(context.name, "turn")
     since = datetime.fromisoformat(turns[-1]["started_at"]) if turns else None
+    champion_exists = context.state.get(context.name, "champion", "current") is not None
+    # Most ticks have nothing to start; they need not count a year of labels and rows to say so.
+    idle = champion_exists and not signals
     return TurnFacts(
         now=now,
         signals=tuple(signals),
-        champion_exists=context.state.get(context.name, "champion", "current") is not None,
+        champion_exists=champion_exists,
         turn_running=running_turn(context) is not None,
         rollout_running=running_rollout(context) is not None,
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
-        new_outcomes=len(context.ports.outcomes.known(now, since=since)),
-        admitted_rows=admitted_rows(context),
+        new_outcomes=0 if idle else len(context.ports.outcomes.known(now, since=since)),
+        admitted_rows=0 if idle else admitted_rows(context),
     )
 
 

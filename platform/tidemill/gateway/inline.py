@@ -14,7 +14,7 @@ import pandas as pd
 
 from tidemill.adapters.memory_stores import MemoryPredictionLog
 from tidemill.loop.errors import NotReady
-from tidemill.loop.model import Arm, ModelVersion, Readiness, Route
+from tidemill.loop.model import Arm, ModelVersion, Readiness, Role, Route
 from tidemill.loop.ports import Clock, Outcomes
 from tidemill.spec.model_loop import Data
 from tidemill.stats.calibration import apply
@@ -86,7 +86,8 @@ class InlineDataPlane:
                 "event_time": pd.to_datetime(part[self._data.event_time], utc=True).array,
                 "at": pd.Timestamp(self._clock.now()),
                 "version": arm.version,
-                "role": str(arm.role),
+                # As the gateway logs them: what nobody saw is a shadow's, whatever its version answers otherwise.
+                "role": str(arm.role if served else Role.SHADOW),
                 "served": served,
                 "status": "ok",
                 "raw": raw,

@@ -1,0 +1,56 @@
+"""The plane of a backtest decides and logs as the gateway does: what is compared on it was served alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gateway_models as models
+import pandas as pd
+import pytest
+from gateway_harness import NOW, Running, StillClock, loop, outputs
+from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
+from tidemill.gateway.inline import InlineDataPlane
+from tidemill.loop.model import Arm, ModelVersion, Role, Route
+
+KEYS = [f"k{number}" for number in range(60)]
+P = {"calm": 0.1, "other": 0.9}
+ROUTES = {
+    "alone": (Arm("calm", Role.CHAMPION, 1.0, 0.0),),
+    "shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 1.0)),
+    "a part in shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 0.4)),
+    "canary": (Arm("calm", Role.CHAMPION, 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0)),
+}
+LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback"]
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_backtest_answers_and_logs_as_the_gateway_does(
+    name: str, start: Callable[..., Running], versions: dict[str, ModelVersion]
+) -> None:
+    running, route = start(), Route("delay", ROUTES[name], ())
+    for arm in route.arms:
+        assert running.gateway.prepare("delay", versions[arm.version]).ready
+    running.gateway.set_route(route)
+    answers = outputs(running.infer(KEYS))
+
+    log = MemoryPredictionLog()
+    plane = InlineDataPlane(
+        loop().spec.data, log, MemoryOutcomes(), StillClock(), lambda version: models.Constant(P[version.version])
+    )
+    for arm in route.arms:
+        plane.prepare(versions[arm.version])
+    plane.set_route(route)
+    frame = pd.DataFrame({"flight": KEYS, "carrier": "UA", "distance": 500.0, "departure": NOW})
+    inline = plane.predict(frame)
+
+    assert inline["version"].tolist() == answers["version"]
+    assert inline["arm"].tolist() == answers["arm"]
+    assert inline["probability"].tolist() == pytest.approx(answers["probability"])
+    day = pd.Timestamp(NOW).floor("D").to_pydatetime()
+    pd.testing.assert_frame_equal(
+        _ordered(log.read(day, day + pd.Timedelta(days=1))), _ordered(running.rows()), check_dtype=False
+    )
+
+
+def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[LOGGED].sort_values(["key", "version"], ignore_index=True)

@@ -50,8 +50,8 @@ def mixed_up_inputs(pipeline: Any) -> Respell:
 
 
 def stale_preprocessing(pipeline: Any) -> Respell:
-    """An older preparation of the inputs was packed: metric units, and the categories as an older file numbers them,
-    so that each carrier, origin and destination is taken for another."""
+    """An older preparation of the inputs was packed: metric units, hours in UTC, and the categories as an older file
+    numbers them, so that each carrier, origin and destination is taken for another."""
     encoder = pipeline.named_steps["columns"].named_transformers_["categories"]
     known = [list(codes) for codes in encoder.categories_]
     another = {
@@ -64,6 +64,7 @@ def stale_preprocessing(pipeline: Any) -> Respell:
         out = frame.copy()
         for column, (offset, factor) in to_metric.items():
             out[column] = (out[column] - offset) * factor
+        out["hour"] = (out["hour"] + UTC_AHEAD) % 24
         for column, codes in another.items():
             out[column] = out[column].map(lambda code, codes=codes: codes.get(code, code))
         return out
@@ -71,6 +72,7 @@ def stale_preprocessing(pipeline: Any) -> Respell:
     return respell
 
 
+UTC_AHEAD = 5  # hours, of New York
 METRIC = {
     "temp": (32, 1 / 1.8),
     "dewp": (32, 1 / 1.8),

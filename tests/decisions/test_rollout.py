@@ -38,7 +38,7 @@ def paired(*differences: float) -> tuple[PairedBlock, ...]:
 def arms(
     days: int, champion: tuple[int, int] = (810, 0), challenger: tuple[int, int] = (90, 0)
 ) -> tuple[ArmBlock, ...]:
-    block = ArmBlock("2013-03-10", 0.1, ArmCounts(*champion, 0), ArmCounts(*challenger, 0))
+    block = ArmBlock("2013-03-10", 0.1, ArmCounts(*champion, 0, champion[0]), ArmCounts(*challenger, 0, challenger[0]))
     return (block,) * days
 
 
@@ -110,7 +110,7 @@ def test_harm_comes_before_everything_that_speaks_for_it() -> None:
 def test_slow_answers_are_judged_where_a_slo_is_declared() -> None:
     metrics = (JudgeMetric(metric="latency", margin=0.02, slo="50ms"),)
     rollout = with_(judge=Judge(metrics=metrics))
-    slow = ArmBlock("2013-03-10", 0.1, ArmCounts(810, 0, 8), ArmCounts(90, 0, 45))
+    slow = ArmBlock("2013-03-10", 0.1, ArmCounts(810, 0, 8, 810), ArmCounts(90, 0, 45, 90))
     assert decided(facts(CANARY, arms=(slow,) * 3), rollout) == (RolloutAction.ABORT, Reason.WORSE)
 
 
@@ -237,7 +237,7 @@ def test_levels_that_are_equal_anyhow_change_no_verdict(days: list[float]) -> No
 
 differences = st.lists(st.floats(-0.1, 0.15), max_size=15)
 counts = st.builds(
-    lambda n, bad: ArmCounts(n, min(n, bad), min(n, bad)), st.integers(0, 900), st.sampled_from([0, 0, 1, 30])
+    lambda n, bad: ArmCounts(n, min(n, bad), min(n, bad), n), st.integers(0, 900), st.sampled_from([0, 0, 1, 30])
 )
 arm_blocks = st.lists(st.builds(ArmBlock, st.just("2013-03-10"), st.just(0.1), counts, counts), max_size=4)
 any_facts = st.builds(

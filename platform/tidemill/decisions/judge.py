@@ -41,11 +41,13 @@ class PairedBlock:
 
 @dataclass(frozen=True)
 class ArmCounts:
-    """Requests of an arm, how many failed, and how many were slower than the declared SLO."""
+    """Requests of an arm, how many failed, and how many were slower than the declared SLO; and keys that no canary
+    step of the rollout had drawn before."""
 
     requests: int
     errors: int
     slow: int
+    new_keys: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def evidence(judge: Judge, paired: Sequence[PairedBlock], arms: Sequence[ArmBloc
 def split_evidence(arms: Sequence[ArmBlock]) -> EProcess:
     """Evidence that requests were not split as the weights say; blocks that were only mirrored have no split."""
     return sample_ratio(
-        [SplitBlock(b.weight, b.champion.requests, b.challenger.requests) for b in arms if 0 < b.weight < 1]
+        [SplitBlock(b.weight, b.champion.new_keys, b.challenger.new_keys) for b in arms if 0 < b.weight < 1]
     )
 
 

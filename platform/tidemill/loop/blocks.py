@@ -118,14 +118,29 @@ def _arms(context: Context, day: datetime, rollout: dict[str, Any], labelled_key
     challenger = rows[(rows["role"] == Role.CANARY) & (rows["version"] == rollout["challenger"])]
     if champion.empty and challenger.empty:
         return {}
-    counts = {"champion": _counts(champion, slo), "challenger": _counts(challenger, slo)}
+    seen = _split_before(context, day, rollout)
+    counts = {"champion": _counts(champion, slo, seen), "challenger": _counts(challenger, slo, seen)}
     outcomes = int(challenger["key"].isin(labelled_keys).sum())
     return {rollout["challenger"]: {"step": step["index"], "weight": weight, "outcomes": outcomes, **counts}}
 
 
-def _counts(rows: pd.DataFrame, slo: timedelta | None) -> dict[str, int]:
+def _split_before(context: Context, day: datetime, rollout: dict[str, Any]) -> set[str]:
+    """Keys that the canary's split has drawn on earlier days. They draw the same again, whatever the weight: a customer
+    who comes every day is one draw, not thirty."""
+    began = datetime.fromisoformat(next(step["started_at"] for step in rollout["steps"] if step.get("canary")))
+    seen: set[str] = set()
+    before = _midnight(began)
+    while before < day:
+        rows = context.evidence.predictions(before)
+        seen.update(rows.loc[(rows["at"] >= began) & rows["role"].isin([Role.CHAMPION, Role.CANARY]), "key"])
+        before += timedelta(days=1)
+    return seen
+
+
+def _counts(rows: pd.DataFrame, slo: timedelta | None, seen: set[str]) -> dict[str, int]:
     slow = 0 if slo is None else int((rows["latency_ms"] > slo.total_seconds() * 1000).sum())
-    return {"requests": len(rows), "errors": int((rows["status"] != "ok").sum()), "slow": slow}
+    errors = int((rows["status"] != "ok").sum())
+    return {"requests": len(rows), "errors": errors, "slow": slow, "new_keys": len(set(rows["key"]) - seen)}
 
 
 def running_rollout(context: Context) -> dict[str, Any] | None:

@@ -180,7 +180,7 @@ def _outcomes(block: dict[str, Any], challenger: str, step: dict[str, Any]) -> i
 
 
 def _counts(counts: dict[str, int]) -> ArmCounts:
-    return ArmCounts(counts["requests"], counts["errors"], counts["slow"])
+    return ArmCounts(counts["requests"], counts["errors"], counts["slow"], counts["new_keys"])
 
 
 def _champion(context: Context) -> dict[str, Any]:

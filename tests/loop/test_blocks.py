@@ -1,0 +1,40 @@
+"""What a closed day counts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+from small_world import small
+from tidemill.gateway.split import unit
+from tidemill.loop.blocks import close_blocks
+
+FIRST = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def test_a_key_that_comes_every_day_is_one_draw_of_the_split(tmp_path: Path) -> None:
+    context = small(tmp_path).context
+    name = context.name
+    rollout = {
+        "id": "r", "status": "running", "champion": "1", "challenger": "2", "started_at": FIRST.isoformat(),
+        "steps": [{"index": 0, "started_at": FIRST.isoformat(), "canary": 0.3}],
+    }  # fmt: skip
+    context.state.put(name, "rollout", "r", rollout)
+    context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
+    for day in range(3):
+        regulars, strangers = [f"k{n}" for n in range(100)], [f"d{day}-{n}" for n in range(10)]
+        at = FIRST + timedelta(days=day, hours=12)
+        for key in regulars + strangers:
+            canary = unit(key, "2") < 0.3
+            context.ports.log.append([
+                {"request_id": "r", "key": key, "event_time": at, "at": at, "version": "2" if canary else "1",
+                 "role": "canary" if canary else "champion", "served": True, "status": "ok", "raw": 0.5, "score": 0.5,
+                 "calibrator": None, "fallback": False, "latency_ms": 1.0}
+            ])  # fmt: skip
+        labels = pd.DataFrame({"key": regulars + strangers, "label": 1.0})
+        context.ports.outcomes.record(labels, at + timedelta(hours=1), "test")
+    close_blocks(context, FIRST + timedelta(days=10))
+    arms = [block["arms"]["2"] for block in context.state.documents(name, "block")]
+    assert [arm["champion"]["requests"] + arm["challenger"]["requests"] for arm in arms] == [110, 110, 110]
+    assert [arm["champion"]["new_keys"] + arm["challenger"]["new_keys"] for arm in arms] == [110, 10, 10]

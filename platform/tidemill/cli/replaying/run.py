@@ -44,19 +44,17 @@ def replay(
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(project.folder))
-    # Two, which give way to the loop: it takes longest, and leaves a core and more to them.
-    with ProcessPoolExecutor(2, get_context("spawn"), initializer=os.nice, initargs=(10,)) as others:
+    policies = POLICIES if compare else {}
+    # One process each; they give way to the loop, which takes longest and leaves them a core and more.
+    with ProcessPoolExecutor(len(POLICIES), get_context("spawn"), initializer=os.nice, initargs=(10,)) as others:
         from .compared import run_policy
 
-        policies = POLICIES if compare else {}
         futures = {
-            name: others.submit(run_policy, project.path, name, world, options, out / "run")
-            for name in reversed(policies)  # the longest first
+            name: others.submit(run_policy, project.path, name, world, options, out / "run") for name in policies
         }
         results = _the_loop(project, world, options, out, tell)
         alone = time.monotonic() - began
-        for name in policies:
-            future = futures[name]
+        for name, future in futures.items():
             if not future.done():
                 tell(f"            waiting for the policy it is compared with: {name}")
             results["policies"][name] = future.result()

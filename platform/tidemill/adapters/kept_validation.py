@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,7 @@ class KeptValidation:
             return kept
         found = self._validator.failures(frame, suite, per_partition)
         self._folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{id(self)}.part")
+        aside = path.with_suffix(f".{os.getpid()}.part")
         aside.write_text(json.dumps(found))
         aside.replace(path)
         return found

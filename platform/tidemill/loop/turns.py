@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,10 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
 
 
 def _content(labels: pd.DataFrame) -> str:
-    hashes = pd.util.hash_pandas_object(labels, index=False).to_numpy()
-    return digest_of([len(labels), hashes.tobytes().hex()])
+    """Of sorted labels. By hand: pandas hashes row by row, which takes ten times as long."""
+    content = hashlib.sha256("\0".join(labels["key"]).encode())
+    content.update(labels["label"].to_numpy(dtype="<f8").tobytes())
+    return digest_of([len(labels), content.hexdigest()])
 
 
 def _partition(document: dict[str, Any]) -> Partition:

@@ -12,8 +12,12 @@ from typing import Any
 from .policies import under
 
 
-def run_policy(path: Path, policy: str, world_name: str, options: dict[str, Any], run: Path) -> dict[str, Any]:
-    """The policy's row of the table, with its daily losses. Everything but the state database stays in memory."""
+def run_policy(
+    path: Path, policy: str, world_name: str, options: dict[str, Any], run: Path, nice: int
+) -> dict[str, Any]:
+    """The policy's row of the table, with its daily losses. Everything but the state database stays in memory.
+
+    `nice` is how far this process gives way to others."""
     from tidemill.adapters.file_source import FileSource
     from tidemill.adapters.great_expectations import GreatExpectationsValidator
     from tidemill.adapters.inline_pipelines import InlinePipelines
@@ -31,6 +35,7 @@ def run_policy(path: Path, policy: str, world_name: str, options: dict[str, Any]
     from .run import deliver, load_world
     from .sabotage import spoil_in_memory
 
+    os.nice(nice)
     sys.path.insert(0, str(path.parent))
     world = load_world(path.parent, world_name, options)
     loop = under(load_loop(path), policy)

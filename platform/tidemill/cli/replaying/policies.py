@@ -49,6 +49,9 @@ POLICIES: dict[str, Callable[[ModelLoopSpec], ModelLoopSpec]] = {
     "weekly_rollout": weekly_rollout,
 }
 
+# What is trained, judged and validated takes time: the more of it, the sooner it should have its turn.
+NICE = {"never": 15, "weekly": 10, "weekly_rollout": 5}
+
 
 def under(loop: ModelLoop, policy: str) -> ModelLoop:
     """The loop as it would be under a policy of that name."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..wiring import open_context, open_gateway
-from .policies import POLICIES
+from .policies import NICE, POLICIES
 from .results import loop_results, policy_results
 from .sabotage import Saboteur, spoil_registered
 
@@ -45,12 +45,13 @@ def replay(
     out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(project.folder))
     policies = POLICIES if compare else {}
-    # One process each; they give way to the loop, which takes longest and leaves them a core and more.
-    with ProcessPoolExecutor(len(POLICIES), get_context("spawn"), initializer=os.nice, initargs=(10,)) as others:
+    # One process each. They give way to the loop, which leaves them a core and more, and to whoever needs longer.
+    with ProcessPoolExecutor(len(POLICIES), get_context("spawn")) as others:
         from .compared import run_policy
 
         futures = {
-            name: others.submit(run_policy, project.path, name, world, options, out / "run") for name in policies
+            name: others.submit(run_policy, project.path, name, world, options, out / "run", NICE[name])
+            for name in policies
         }
         results = _the_loop(project, world, options, out, tell)
         alone = time.monotonic() - began

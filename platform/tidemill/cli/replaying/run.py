@@ -45,7 +45,7 @@ def replay(
     out.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(project.folder))
     policies = POLICIES if compare else {}
-    # One process each. They give way to the loop, which leaves them a core and more, and to whoever needs longer.
+    # One process each. They give way to the loop, which leaves them a core and more.
     with ProcessPoolExecutor(len(POLICIES), get_context("spawn")) as others:
         from .compared import run_policy
 

@@ -32,8 +32,8 @@ def run_policy(
     from tidemill.spec.loading import load_loop
 
     from .results import policy_results
-    from .run import deliver, load_world
     from .sabotage import spoil_in_memory
+    from .world import deliver, load_world
 
     os.nice(nice)
     sys.path.insert(0, str(path.parent))

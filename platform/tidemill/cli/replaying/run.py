@@ -11,23 +11,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib import import_module, metadata
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from ..wiring import open_context, open_gateway
 from .policies import NICE, POLICIES
 from .results import loop_results, policy_results
 from .sabotage import Saboteur, spoil_registered
+from .world import deliver, load_world
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tidemill.loop.replay import Day
 
     from ..project import Project
@@ -62,25 +59,6 @@ def replay(
     results["timings"] |= {"loop_seconds": round(alone, 1), "total_seconds": round(time.monotonic() - began, 1)}
     _write(out, results)
     return results
-
-
-def load_world(folder: Path, world: str, options: dict[str, Any]) -> Any:
-    """The world's object. Raises UsageError naming what does not import."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    module, _, name = world.partition(":")
-    try:
-        return getattr(import_module(module), name)(**options)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise click.UsageError(f"--world {world}: {error}. Give module:Class, importable from {folder}.") from error
-
-
-def deliver(folder: Path, day: date, batch: pd.DataFrame) -> None:
-    """Written aside and renamed, so that nobody reads half a day."""
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f"{day}.parquet.part"
-    batch.to_parquet(aside, index=False)
-    aside.rename(folder / f"{day}.parquet")
 
 
 def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: Path, tell: Tell) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 import os
 import platform as machine
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -38,9 +37,9 @@ def replay(
     """Returns what results.json holds. An earlier run's state in `out` goes: a replay begins at the beginning."""
     began = time.monotonic()
     out = out.resolve()  # where turns and models are is kept as URIs, which have no relative form
+    lived = load_world(project.folder, world, options)  # before an earlier run goes: it may not be there
     shutil.rmtree(out / "run", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    sys.path.insert(0, str(project.folder))
     policies = POLICIES if compare else {}
     # One process each. They give way to the loop, which leaves them a core and more.
     with ProcessPoolExecutor(len(POLICIES), get_context("spawn")) as others:
@@ -50,7 +49,7 @@ def replay(
             name: others.submit(run_policy, project.path, name, world, options, out / "run", NICE[name])
             for name in policies
         }
-        results = _the_loop(project, world, options, out, tell)
+        results = _the_loop(project, lived, options, out, tell)
         alone = time.monotonic() - began
         for name, future in futures.items():
             if not future.done():
@@ -61,13 +60,12 @@ def replay(
     return results
 
 
-def _the_loop(project: Project, world_name: str, options: dict[str, Any], out: Path, tell: Tell) -> dict[str, Any]:
+def _the_loop(project: Project, world: Any, options: dict[str, Any], out: Path, tell: Tell) -> dict[str, Any]:
     from tidemill.adapters.file_source import FileSource
     from tidemill.adapters.gateway_client import GatewayClient
     from tidemill.adapters.kept_validation import KeptValidation
     from tidemill.loop.replay import Replay, SetClock
 
-    world = load_world(project.folder, world_name, options)
     run = out / "run" / "tidemill"
     name, data = project.loop.metadata.name, project.loop.spec.data
     placed = replace(project, home=run / "home")

@@ -47,7 +47,7 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 def train(X: pd.DataFrame, y: pd.Series, previous: Any = None) -> Pipeline:
     """Gradient boosting on `features`; from scratch each time (`previous` is not used: training takes seconds).
 
-    Few small trees with large leaves, because the labels are noisy. Of twenty settings, cross-validated over days
+    Few small trees with large leaves, because the labels are noisy. Of nineteen settings, cross-validated over days
     of January and February (before the loop goes live), the cheapest within one standard error of the best.
     """
     columns = ColumnTransformer(

@@ -45,7 +45,7 @@ def main(work: Path, pipeline: Path) -> None:
         lock.flush()
         # What a run that was killed had recorded is no part of this one.
         shutil.rmtree(work / "steps", ignore_errors=True)
-        request = read_request(work)
+        request = read_request(str(work))
         timeout = spec_of(request).model.timeout.total_seconds()
         watchdog = threading.Timer(timeout, _time_out, (work, timeout))
         watchdog.daemon = True

@@ -107,8 +107,9 @@ class Pipelines(Protocol):
 
 class Validator(Protocol):
     def failures(self, frame: pd.DataFrame, suite: str, per_partition: bool = True) -> list[str]:
-        """One sentence for each expectation of the suite (a file's path) that does not hold. With `per_partition`
-        False the frame is many partitions, and what is expected of a day's number of rows does not apply."""
+        """One sentence for each expectation of the suite (a file's path or URI) that does not hold. With
+        `per_partition` False the frame is many partitions, and what is expected of a day's number of rows does not
+        apply."""
 
 
 class Notifier(Protocol):

@@ -63,7 +63,8 @@ pipelines: install  ## Compile the pipelines into the YAML beside them
 
 # Pins that still hold are kept; `make constraints UPGRADE=--upgrade` takes the newest of everything.
 .PHONY: constraints
-constraints: install  ## Resolve what pyproject.toml asks for into constraints/
+constraints:  ## Resolve what pyproject.toml asks for into constraints/
+	@[ -x $(BIN)/uv ] || ci/install dev
 	@for minor in 11 12; do \
 	  $(BIN)/uv pip compile --quiet $(UPGRADE) --all-extras --no-emit-index-url --no-header --no-annotate \
 	    --python-version 3.$$minor pyproject.toml -o constraints/py3$$minor.txt || exit 1; \

@@ -33,6 +33,7 @@ from .files import fetch, fetch_folder, join, names, read_bytes, write_bytes
 from .request import from_json
 from .user_code import TrainerFailed, dump, probabilities
 
+STEPS = ("ingest", "validate", "features", "train", "evaluate", "refit", "register")
 PASSED = "Passed"
 ACCEPTED = str(Reason.ACCEPTED)
 _REASONS = ((TrainerFailed, Reason.TRAINER_FAILED), (ArtifactChanged, Reason.ARTIFACT_CHANGED))
@@ -66,10 +67,11 @@ def _write(work_uri: str, step: str, document: Mapping[str, Any]) -> dict[str, A
 
 
 def records(work_uri: str) -> dict[str, dict[str, Any]]:
-    """What each step of a turn recorded so far, by step name."""
+    """What each step of a turn recorded so far, by step name, in the order of the pipeline."""
     folder = join(work_uri, "steps")
-    found = [name for name in names(folder) if name.endswith(".json")]
-    return {name.removesuffix(".json"): json.loads(read_bytes(join(folder, name))) for name in found}
+    found = [name.removesuffix(".json") for name in names(folder) if name.endswith(".json")]
+    found.sort(key=lambda step: (STEPS.index(step) if step in STEPS else len(STEPS), step))
+    return {step: json.loads(read_bytes(join(folder, f"{step}.json"))) for step in found}
 
 
 @contextmanager

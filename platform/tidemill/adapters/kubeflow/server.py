@@ -37,7 +37,7 @@ def _asks(method: Callable[P, T]) -> Callable[P, T]:
             said = _said(error)
             if error.status in (401, 403):
                 raise Refused(
-                    f"The Kubeflow Pipelines server {server.endpoint} lets nobody in like this ({error.status}): {said}. "
+                    f"The Kubeflow Pipelines server {server.endpoint} lets nobody in so ({error.status}): {said}. "
                     "Give Tidemill's service account a role there, or a token (pipelines.kubeflow.tokenFile)."
                 ) from error
             if error.status < 500:

@@ -26,11 +26,13 @@ install:  ## Install everything that tests and development need into .venv
 .PHONY: test
 test: install  ## Install, then run the everyday tests
 	@ci/install-chromium
+	@ci/install-postgres
 	$(PYTEST) -m "not e2e"
 
 .PHONY: e2e
 e2e: install  ## Tests that take minutes or start real servers
 	@ci/install-chromium
+	@ci/install-postgres
 	@$(BIN)/python -m pytest -m e2e --timeout=1500 || [ $$? -eq 5 ]  # 5: there are none
 
 .PHONY: lint

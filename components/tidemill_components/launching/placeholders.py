@@ -51,8 +51,8 @@ def _value(path: str, executor_input: Mapping[str, Any]) -> str:
         value = _found(parts, executor_input)
     except (KeyError, IndexError, ValueError) as error:
         raise SystemExit(
-            f"The placeholder {{{{${path}}}}} in the component's command is not known to Tidemill's launcher ({error!r})."
-            " Take the value as an input of the component."
+            f"The placeholder {{{{${path}}}}} in the component's command is unknown to Tidemill's launcher: {error!r}. "
+            "Take the value as an input of the component."
         ) from error
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .condition import when
-from .refused import only, refuse
+from .refused import Json, only, refuse
 from .step import FOLDER
 from .values import Value, component_input, constant, selected, task_output, typed
 
@@ -17,7 +17,7 @@ _TASK = (
 _EXECUTED = "(ignore_upstream_failure, exit handlers)"
 
 
-def inputs(task: str, spec: Mapping[str, Any], component: Mapping[str, Any], scope: Mapping[str, Value]) -> dict[str, Value]:
+def inputs(task: str, spec: Json, component: Json, scope: Mapping[str, Value]) -> dict[str, Value]:
     """What the task is given, by name. `scope` holds the inputs of the DAG in which it stands."""
     only(task, "the setting", spec, _TASK)
     given = spec.get("inputs", {})
@@ -33,7 +33,7 @@ def inputs(task: str, spec: Mapping[str, Any], component: Mapping[str, Any], sco
     return values
 
 
-def _parameter(task: str, name: str, source: Mapping[str, Any], kind: str, scope: Mapping[str, Value]) -> Value:
+def _parameter(task: str, name: str, source: Json, kind: str, scope: Mapping[str, Value]) -> Value:
     only(task, f"in its input `{name}` the source", source,
          ["runtimeValue", "componentInputParameter", "taskOutputParameter", "parameterExpressionSelector"])  # fmt: skip
     if "runtimeValue" in source:
@@ -49,7 +49,7 @@ def _parameter(task: str, name: str, source: Mapping[str, Any], kind: str, scope
     return value if selector is None else selected(task, value, selector)
 
 
-def _artifact(task: str, name: str, source: Mapping[str, Any], scope: Mapping[str, Value]) -> Value:
+def _artifact(task: str, name: str, source: Json, scope: Mapping[str, Value]) -> Value:
     only(task, f"in its input `{name}` the source", source, ["componentInputArtifact", "taskOutputArtifact"])
     if "componentInputArtifact" in source:
         return component_input(source["componentInputArtifact"])
@@ -57,7 +57,7 @@ def _artifact(task: str, name: str, source: Mapping[str, Any], scope: Mapping[st
     return task_output(producer["producerTask"], producer["outputArtifactKey"])
 
 
-def task(name: str, spec: Mapping[str, Any], template: str, values: Mapping[str, Value], loops: set[str]) -> dict[str, Any]:
+def task(name: str, spec: Json, template: str, values: Mapping[str, Value], loops: set[str]) -> dict[str, Any]:
     """The DAG's entry for one task."""
     arguments = [{"name": FOLDER, "value": f"{{{{inputs.parameters.{FOLDER}}}}}/{name}"}]
     arguments += [{"name": given, "value": value.text} for given, value in values.items()]
@@ -74,7 +74,7 @@ def task(name: str, spec: Mapping[str, Any], template: str, values: Mapping[str,
     return entry
 
 
-def _depends(name: str, spec: Mapping[str, Any], loops: set[str]) -> str:
+def _depends(name: str, spec: Json, loops: set[str]) -> str:
     """After one that gives it something, it runs where that succeeded; after one that it only follows, where that
     succeeded or its condition did not hold, as kfp.local has it."""
     given = spec.get("inputs", {})
@@ -91,7 +91,7 @@ def _depends(name: str, spec: Mapping[str, Any], loops: set[str]) -> str:
     return " && ".join(f"{t}.Succeeded" if t in producers else f"({t}.Succeeded || {t}.Skipped)" for t in after)
 
 
-def outputs(name: str, spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+def outputs(name: str, spec: Json) -> list[dict[str, Any]]:
     """What a DAG hands out of what its tasks made; of several (OneOf) that of the one that ran."""
     only(name, "the outputs'", spec, ["parameters", "artifacts"])
     found = []

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .refused import only
+from .refused import Json, only
 from .step import FOLDER
 from .values import Value, component_input, constant
 
@@ -24,7 +23,7 @@ class Loop:
     limit: int
 
     @classmethod
-    def of(cls, task: str, spec: Mapping[str, Any]) -> Loop:
+    def of(cls, task: str, spec: Json) -> Loop:
         iterator, policy = spec["parameterIterator"], spec.get("iteratorPolicy", {})
         only(task, "the iterator's", iterator, ["items", "itemInput"])
         only(task, "the iterator's items from", iterator["items"], ["raw", "inputParameter"])

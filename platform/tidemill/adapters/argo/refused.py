@@ -7,6 +7,8 @@ from typing import Any
 
 from tidemill.loop.errors import TidemillError
 
+Json = Mapping[str, Any]  # an object of the IR
+
 
 class NotTranslatable(TidemillError):
     """The pipeline uses what only a Kubeflow Pipelines server runs."""

@@ -1,19 +1,21 @@
-"""One executor of the IR as a Workflow template: a Pod that runs our launcher, which runs the executor's own command."""
+"""One executor of the IR as a Workflow template: a Pod with our launcher, which runs the executor's command."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from .refused import only, refuse
-from .settings import StepSettings
+from tidemill.adapters.step_settings import StepSettings
+
+from .refused import Json, only, refuse
 from .values import encoded, typed
 
 FOLDER = "tidemill-folder"  # the URI below which a task leaves what it makes: `<root>/condition-1/train`
 OUTPUTS = "/tmp/tidemill"  # the launcher's own folder
 _WRITABLE = ("/tmp", "/s3", "/gcs", "/minio", "/oci")  # where kfp puts what it names by such URIs
 _CONTAINER = ("image", "command", "args", "env", "resources")
+_RETRY = ("maxRetryCount", "backoffDuration", "backoffFactor", "backoffMaxDuration")
 _RESOURCES = {  # ours of the IR's: the first are exact, the others what kfp wrote before it had those
     "resourceCpuLimit": ("limits", "cpu"),
     "resourceMemoryLimit": ("limits", "memory"),
@@ -23,9 +25,7 @@ _RESOURCES = {  # ours of the IR's: the first are exact, the others what kfp wro
 _LEGACY = {"cpuLimit", "memoryLimit", "cpuRequest", "memoryRequest"}
 
 
-def container(
-    task: str, component: Mapping[str, Any], executor: Mapping[str, Any], inputs: list[str], settings: StepSettings
-) -> dict[str, Any]:
+def container(task: str, component: Json, executor: Json, inputs: list[str], settings: StepSettings) -> dict[str, Any]:
     """The template's `container`. `inputs` are the names of the parameters that it takes besides the component's."""
     if "container" not in executor:
         raise refuse(task, f"an executor of the kind `{next(iter(executor))}`")
@@ -67,14 +67,12 @@ def container(
     }
 
 
-def executor_input(component: Mapping[str, Any], extra: list[str]) -> str:
+def executor_input(component: Json, extra: list[str]) -> str:
     """Kubeflow's executor input, with Argo's tags where the run's values go. An input artifact's place is taken by
     where its description lies; the launcher reads it there."""
     declared = component.get("inputDefinitions", {})
     outputs = {
-        "parameters": {
-            name: {"outputFile": f"{OUTPUTS}/outputs/{name}"} for name in _outputs(component, "parameters")
-        },
+        "parameters": {name: {"outputFile": f"{OUTPUTS}/outputs/{name}"} for name in _outputs(component, "parameters")},
         "artifacts": {
             name: {"artifacts": [{"uri": f"@/{name}", "name": name, "type": spec["artifactType"], "metadata": {}}]}
             for name, spec in _outputs(component, "artifacts").items()
@@ -95,7 +93,7 @@ def _tag(name: str) -> str:
     return f"{{{{inputs.parameters.{name}}}}}"
 
 
-def inputs_of(task: str, component: Mapping[str, Any], extra: list[str]) -> list[dict[str, Any]]:
+def inputs_of(task: str, component: Json, extra: list[str]) -> list[dict[str, Any]]:
     """The template's input parameters, with the defaults that the component has."""
     declared = component.get("inputDefinitions", {})
     parameters: list[dict[str, Any]] = [{"name": FOLDER}]
@@ -109,7 +107,7 @@ def inputs_of(task: str, component: Mapping[str, Any], extra: list[str]) -> list
     return [*parameters, *({"name": name} for name in extra)]
 
 
-def outputs_of(task: str, component: Mapping[str, Any]) -> list[dict[str, Any]]:
+def outputs_of(task: str, component: Json) -> list[dict[str, Any]]:
     """What the launcher leaves in files: a parameter's value, an artifact's description's URI."""
     for name, spec in _outputs(component, "artifacts").items():
         if spec.get("isArtifactList"):
@@ -118,8 +116,8 @@ def outputs_of(task: str, component: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, "valueFrom": {"path": f"{OUTPUTS}/argo/{name}"}} for name in names]
 
 
-def retries(task: str, policy: Mapping[str, Any]) -> dict[str, Any]:
-    only(task, "the retry policy's", policy, ["maxRetryCount", "backoffDuration", "backoffFactor", "backoffMaxDuration"])
+def retries(task: str, policy: Json) -> dict[str, Any]:
+    only(task, "the retry policy's", policy, _RETRY)
     backoff: dict[str, Any] = {"duration": policy.get("backoffDuration", "0s")}
     if "backoffFactor" in policy:
         backoff["factor"] = f"{policy['backoffFactor']:g}"
@@ -128,7 +126,7 @@ def retries(task: str, policy: Mapping[str, Any]) -> dict[str, Any]:
     return {"limit": str(policy["maxRetryCount"]), "retryPolicy": "Always", "backoff": backoff}
 
 
-def _outputs(component: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _outputs(component: Json, kind: str) -> dict[str, Any]:
     return dict(component.get("outputDefinitions", {}).get(kind, {}))
 
 
@@ -144,7 +142,7 @@ def _env(compiled: list[dict[str, str]], settings: StepSettings) -> list[dict[st
     return [*{**variables, **{entry["name"]: dict(entry) for entry in compiled}}.values()]
 
 
-def _resources(task: str, compiled: Mapping[str, Any], settings: StepSettings) -> dict[str, dict[str, str]]:
+def _resources(task: str, compiled: Json, settings: StepSettings) -> dict[str, dict[str, str]]:
     only(task, "the resource", compiled, [*_RESOURCES, *_LEGACY, "accelerator"])
     chosen = settings.resources.get(task, settings.resources.get("*", {}))
     resources: dict[str, dict[str, str]] = {kind: dict(chosen.get(kind, {})) for kind in ("requests", "limits")}

@@ -7,22 +7,26 @@ parameter that holds the URI of its description. Steps are not cached: Kubeflow'
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tidemill.adapters.step_settings import StepSettings
 from tidemill.loop.errors import TidemillError
 
 from . import dag, step
 from .loop import INDEX, Loop
-from .refused import NotTranslatable, only, refuse
-from .settings import StepSettings
+from .refused import Json, NotTranslatable, only, refuse
+from .run import Run
 from .values import Value, encoded, item, typed
 from .workflow import workflow
 
+_WHOLE = "(the pipeline)"
 _ENTRYPOINT = "pipeline"
+_SECTIONS = (
+    "components", "defaultPipelineRoot", "deploymentSpec", "pipelineInfo", "root", "schemaVersion", "sdkVersion",
+)  # fmt: skip
 _PLAIN = re.compile(r"[\w\-.~:/@+=%]+", re.ASCII)  # it is written into JSON as it is
 
 
@@ -37,27 +41,26 @@ def read_ir(path: Path) -> dict[str, Any]:
     return dict(ir)
 
 
-def translate(
-    ir: Mapping[str, Any], name: str, arguments: Mapping[str, Any], root: str, settings: StepSettings, timeout: float
-) -> dict[str, Any]:
-    """A Workflow of that name, ready to be created. `root` is the URI below which the steps' artifacts go; `timeout` is
-    in seconds. Raises NotTranslatable, naming task and feature, for what cannot be run alike."""
-    only("(the pipeline)", "the section", ir,
-         ["components", "deploymentSpec", "pipelineInfo", "root", "schemaVersion", "sdkVersion", "defaultPipelineRoot"])  # fmt: skip
-    if not _PLAIN.fullmatch(root):
-        raise TidemillError(f"Artifacts cannot go below {root!r}: only letters, digits and -._~:/@+=% may be in it. Rename that folder.")
-    translation = _Translation(ir, settings)
+def translate(ir: Json, run: Run, arguments: Json, settings: StepSettings) -> dict[str, Any]:
+    """A Workflow ready to be created. Raises NotTranslatable, naming task and feature, for what cannot be run alike."""
+    only(_WHOLE, "the section", ir, _SECTIONS)
+    if not _PLAIN.fullmatch(run.root):
+        raise TidemillError(
+            f"Artifacts cannot go below {run.root!r}: only letters, digits and -._~:/@+=% may be in it. "
+            "Choose another storage folder."
+        )
     declared = ir["root"].get("inputDefinitions", {})
     if declared.get("artifacts"):
-        raise refuse("(the pipeline)", f"the input artifact `{next(iter(declared['artifacts']))}`")
+        raise refuse(_WHOLE, f"the input artifact `{next(iter(declared['artifacts']))}`")
     given = _given(declared.get("parameters", {}), arguments, ir["pipelineInfo"]["name"])
-    translation.dag(_ENTRYPOINT, _ENTRYPOINT, ir["root"], list(given), {})
-    parameters = [{"name": step.FOLDER, "value": root}]
+    translation = _Translation(ir, settings)
+    translation.dag(_WHOLE, _ENTRYPOINT, ir["root"], list(given), {})
+    parameters = [{"name": step.FOLDER, "value": run.root}]
     parameters += [{"name": key, "value": encoded(value)} for key, value in given.items()]
-    return workflow(name, _ENTRYPOINT, parameters, translation.templates, settings, timeout)
+    return workflow(run, _ENTRYPOINT, parameters, translation.templates, settings)
 
 
-def _given(declared: Mapping[str, Any], arguments: Mapping[str, Any], pipeline: str) -> dict[str, Any]:
+def _given(declared: Json, arguments: Json, pipeline: str) -> dict[str, Any]:
     strange = sorted(set(arguments) - set(declared))
     if strange:
         raise TidemillError(f"The pipeline {pipeline} has no parameter {strange[0]}; it has {', '.join(declared)}.")
@@ -72,14 +75,14 @@ def _given(declared: Mapping[str, Any], arguments: Mapping[str, Any], pipeline: 
 class _Translation:
     """The templates made so far: one for each task that the IR names, since what a task passes makes its template."""
 
-    def __init__(self, ir: Mapping[str, Any], settings: StepSettings) -> None:
-        self._components: Mapping[str, Any] = ir.get("components", {})
-        self._executors: Mapping[str, Any] = ir.get("deploymentSpec", {}).get("executors", {})
+    def __init__(self, ir: Json, settings: StepSettings) -> None:
+        self._components: Json = ir.get("components", {})
+        self._executors: Json = ir.get("deploymentSpec", {}).get("executors", {})
         self._settings = settings
         self._names: set[str] = set()
         self.templates: list[dict[str, Any]] = []
 
-    def dag(self, task: str, name: str, component: Mapping[str, Any], extra: list[str], scope: dict[str, Value]) -> None:
+    def dag(self, task: str, name: str, component: Json, extra: list[str], scope: dict[str, Value]) -> None:
         """Adds the template of a DAG and those of all that it holds."""
         only(task, "the pipeline's", component["dag"], ["tasks", "outputs"])
         tasks = component["dag"]["tasks"]
@@ -94,7 +97,7 @@ class _Translation:
             template["outputs"] = {"parameters": outputs}
         self.templates.append(template)
 
-    def _task(self, key: str, spec: Mapping[str, Any], scope: dict[str, Value], loops: set[str]) -> dict[str, Any]:
+    def _task(self, key: str, spec: Json, scope: dict[str, Value], loops: set[str]) -> dict[str, Any]:
         reference = spec["componentRef"]["name"]
         component = self._components[reference]
         values = dag.inputs(key, spec, component, scope)
@@ -112,14 +115,14 @@ class _Translation:
             self._step(key, spec, name, component, list(values))
         return entry
 
-    def _loop(self, key: str, loop: Loop, name: str, component: Mapping[str, Any], given: list[str]) -> None:
+    def _loop(self, key: str, loop: Loop, name: str, component: Json, given: list[str]) -> None:
         """Two templates: the loop, which counts, and its body, which picks the value of its index."""
         body = self._unused(f"{name}-each")
         self.templates.append(loop.template(name, body, given))
         picked = item(loop.items, INDEX)
         self.dag(key, body, _without(component, loop.item_input), [*given, INDEX], {loop.item_input: picked})
 
-    def _step(self, key: str, spec: Mapping[str, Any], name: str, component: Mapping[str, Any], given: list[str]) -> None:
+    def _step(self, key: str, spec: Json, name: str, component: Json, given: list[str]) -> None:
         declared = component.get("inputDefinitions", {})
         extra = [n for n in given if n not in {**declared.get("parameters", {}), **declared.get("artifacts", {})}]
         executor = self._executors[component["executorLabel"]]
@@ -145,7 +148,7 @@ class _Translation:
         return found
 
 
-def _without(component: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _without(component: Json, name: str) -> dict[str, Any]:
     """A loop's body, whose item is no input of its own: it is picked from the list."""
     declared = component["inputDefinitions"]
     kept = {key: spec for key, spec in declared["parameters"].items() if key != name}

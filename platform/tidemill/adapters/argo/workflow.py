@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tidemill.adapters.step_settings import StepSettings
 from tidemill.loop.errors import TidemillError
 
-from .settings import StepSettings
+from .run import Run
 
 # Argo's own containers, which its installation may leave without any of this.
 _OWN = {
@@ -23,12 +24,11 @@ _PATCH = {"initContainers": [{"name": "init", **_OWN}], "containers": [{"name": 
 
 
 def workflow(
-    name: str,
+    run: Run,
     entrypoint: str,
     parameters: list[dict[str, Any]],
     templates: list[dict[str, Any]],
     settings: StepSettings,
-    timeout: float,
 ) -> dict[str, Any]:
     """Checked field by field by hera's model of Argo's API: a field that Argo has not is an error here."""
     try:
@@ -44,9 +44,10 @@ def workflow(
         "entrypoint": entrypoint,
         "arguments": {"parameters": parameters},
         "templates": templates,
-        "activeDeadlineSeconds": max(1, round(timeout)),
+        "activeDeadlineSeconds": max(1, round(run.timeout)),
         "ttlStrategy": {"secondsAfterCompletion": settings.ttl},
         "securityContext": security,
+        "podMetadata": {"labels": run.labels},
         "podSpecPatch": json.dumps(_PATCH, separators=(",", ":")),
         "volumes": [{"name": "scratch", "emptyDir": {}}, *settings.volumes],
         "nodeSelector": dict(settings.node_selector) or None,
@@ -58,7 +59,12 @@ def workflow(
         {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
-            "metadata": {"name": name, "namespace": settings.namespace},
+            "metadata": {
+                "name": run.name,
+                "namespace": settings.namespace,
+                "labels": run.labels,
+                "annotations": run.annotations,
+            },
             "spec": spec,
         }
     )

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .model import ModelVersion, Partition, Readiness, Receipt, Route, TurnRequest, TurnStatus
+
+if TYPE_CHECKING:
+    import pandas as pd  # a gateway that scores elsewhere never loads it
 
 
 @dataclass(frozen=True)

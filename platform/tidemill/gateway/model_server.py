@@ -68,6 +68,9 @@ class ModelServer:
         self._name, self._model = name, model
         self.draining = False
 
+    def drain(self) -> None:
+        self.draining = True
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, document = await self._answer(scope["method"], scope["path"], receive)
         body = orjson.dumps(document)

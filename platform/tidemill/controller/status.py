@@ -35,7 +35,9 @@ def loop_status(
     }
 
 
-def failed_status(reason: str, message: str, generation: int, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def failed_status(
+    reason: str, message: str, generation: int, before: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
     """The tick could not be done: what was known before stays, and why it stays is said."""
     return {
         "observedGeneration": generation,

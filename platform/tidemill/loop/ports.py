@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .model import ModelVersion, Partition, Readiness, Receipt, Route, TurnRequest, TurnStatus
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # a gateway that scores elsewhere never loads it
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,10 @@ bench: install  ## Every benchmark, one after the other; results as JSON in out/
 reference: install  ## Write docs/reference/ from the code
 	$(BIN)/python ci/reference.py
 
+.PHONY: crds
+crds: install  ## Write the CustomResourceDefinitions of the chart from the models
+	$(BIN)/python -m tidemill.spec.crd charts/tidemill/crds
+
 .PHONY: pipelines
 pipelines: install  ## Compile the pipelines into the YAML beside them
 	$(BIN)/python -m tidemill_pipelines.compile

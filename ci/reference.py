@@ -17,9 +17,11 @@ import click
 from pydantic import BaseModel, TypeAdapter
 from tidemill.cli.main import VERBS, cli
 from tidemill.decisions import verdict
-from tidemill.spec import quantities
+from tidemill.spec import crd, quantities
 from tidemill.spec.explain import model_in
-from tidemill.spec.json_schema import KINDS, as_written, json_schema, models
+from tidemill.spec.json_schema import KINDS, as_written, models, schema_of
+from tidemill.spec.loop_status import ModelLoopStatus
+from tidemill.spec.model_rollout import ModelRollout
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -43,14 +45,42 @@ def model_loop_page() -> str:
     lines.append("| form | how it is written | such as |\n|---|---|---|")
     lines += [f"| {word} | {how} | {example} |" for word, (_, how, example) in FORMS.items()]
     for kind, root in KINDS.items():
-        schema = json_schema(kind)
-        lines.append(f"\n## {kind}\n\n{_docstring(root)}")
-        for model, path in _with_paths(root):
-            described = schema if model is root else schema["$defs"][model.__name__]
-            if model is not root:
-                lines.append(f"\n### {path}\n\n{_docstring(model)}")
-            lines.append("\n| field | type | default | meaning |\n|---|---|---|---|")
-            lines += [_field_row(field, described["properties"][field.alias]) for field in model.model_fields.values()]
+        lines += [f"\n## {kind}\n\n{_docstring(root)}", *_tables(root)]
+    return "\n".join(lines) + "\n"
+
+
+def _tables(root: type[BaseModel], below: str = "") -> list[str]:
+    """A table of fields for each model, those of a path `below` alone where one is given."""
+    lines, schema = [], schema_of(root)
+    for model, path in _with_paths(root):
+        if not path.startswith(below):
+            continue
+        described = schema if model is root else schema["$defs"][model.__name__]
+        if model is not root:
+            lines.append(f"\n### {path}\n\n{_docstring(model)}")
+        lines.append("\n| field | type | default | meaning |\n|---|---|---|---|")
+        lines += [_field_row(field, described["properties"][field.alias]) for field in model.model_fields.values()]
+    return lines
+
+
+def crds_page() -> str:
+    lines = [NOTE, "# ModelLoop and ModelRollout on a cluster\n"]
+    lines.append(
+        f"Group `{crd.GROUP}`, version `{crd.VERSION}`, both namespaced. What a person writes in a ModelLoop: "
+    )
+    lines[-1] += "[ModelLoop](modelloop.md). How the API server checks it: [kinds](../kinds.md)."
+    lines.append("\n| kind | plural | short | selected by | `kubectl get` shows |\n|---|---|---|---|---|")
+    for kind in crd.KINDS:
+        chosen = ", ".join(f"`{path.removeprefix('.')}`" for path in kind.selectable)
+        columns = ", ".join(name for name, _, _ in kind.columns)
+        lines.append(
+            f"| {kind.name} | `{kind.plural}` | `{kind.short}` | {chosen} | {columns} (the last with `-o wide`) |"
+        )
+    lines.append("\n## ModelLoop: status")
+    lines += _tables(ModelLoopStatus)
+    lines.append(f"\n## ModelRollout\n\n{_docstring(ModelRollout)}")
+    for part in ("spec", "status"):
+        lines += _tables(ModelRollout, below=part)
     return "\n".join(lines) + "\n"
 
 
@@ -173,7 +203,7 @@ def _reasons() -> dict[str, list[tuple[str, str]]]:
     return groups
 
 
-PAGES = {"modelloop.md": model_loop_page, "cli.md": cli_page, "reasons.md": reasons_page}
+PAGES = {"modelloop.md": model_loop_page, "crds.md": crds_page, "cli.md": cli_page, "reasons.md": reasons_page}
 
 
 def main(check: bool) -> int:

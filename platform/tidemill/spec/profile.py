@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from .model_loop import Metadata, Strict
+from .model_loop import Metadata
 from .quantities import Whole
+from .rules import Strict
 
 
 class GatewayAddress(Strict):

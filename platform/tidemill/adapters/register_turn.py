@@ -23,7 +23,8 @@ def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any],
     registry = MlflowRegistry(request.tracking_uri, join(home, "artifacts"))
     parent = {} if request.champion is None else {"tidemill.parent": request.champion.version}
     lineage = {"tidemill.snapshot": request.snapshot, "tidemill.signals": ",".join(request.signals), **parent}
-    run_id = registry.run(request.loop, request.id, lineage)
+    name = request.prefix + request.loop
+    run_id = registry.run(name, request.id, lineage)
     card = cards.model_card(request, records)
     params = {
         "trainer": records["train"]["trainer"],
@@ -40,9 +41,9 @@ def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any],
         SCHEMA: schema_tag(records["features"]["columns"]),
     }
     digests = records["refit"]["digests"]
-    model = registry.register(request.loop, (refitted / "model").as_uri(), digests["model"], request.id, tags)
+    model = registry.register(name, (refitted / "model").as_uri(), digests["model"], request.id, tags)
     heuristic = registry.register(
-        request.loop, (refitted / "baseline").as_uri(), digests["baseline"], request.id, {**tags, ROLE: "baseline"}
+        name, (refitted / "baseline").as_uri(), digests["baseline"], request.id, {**tags, ROLE: "baseline"}
     )
     done = {"version": model.version, "baseline_version": heuristic.version, "uri": model.uri, "run_id": run_id}
     return steps.record(request, "register", done), card

@@ -56,6 +56,7 @@ class Place:
     def context(self, loop: ModelLoop, owner: Owner, notifier: Notifier) -> Context:
         from tidemill.adapters.great_expectations import GreatExpectationsValidator
         from tidemill.adapters.mlflow_registry import MlflowRegistry
+        from tidemill.adapters.scoped_registry import ScopedRegistry
         from tidemill.adapters.scoped_state import ScopedState
         from tidemill.adapters.sql_outcomes import SqlOutcomes
         from tidemill.adapters.sql_state import SqlState
@@ -67,11 +68,12 @@ class Place:
         source = loop.spec.data.source
         pattern, format = (source.parquet, "parquet") if source.parquet is not None else (source.csv, "csv")
         assert pattern is not None, "the spec takes exactly one source"
+        prefix = self._prefix(owner)
         ports = Ports(
             source=StoreSource(root, pattern, format),
             log=StoredPredictionLog(join(root, "predictions"), merge=True),
             outcomes=SqlOutcomes(self._database, f"{owner.namespace}/{owner.name}"),
-            registry=MlflowRegistry(self._tracking, join(root, "artifacts"), self._prefix(owner)),
+            registry=ScopedRegistry(MlflowRegistry(self._tracking, join(root, "artifacts")), prefix),
             serving=self._serving(loop, owner),
             pipelines=self._pipelines(loop, owner, root),
             validator=GreatExpectationsValidator(),
@@ -79,7 +81,7 @@ class Place:
             state=ScopedState(SqlState(self._database), owner.namespace),
         )
         image = loop.spec.model.image or self._steps().image
-        return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image)
+        return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
 
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."

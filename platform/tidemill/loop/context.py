@@ -12,7 +12,18 @@ from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
 from .evidence import Evidence
-from .ports import DataSource, Entry, Notifier, Outcomes, Pipelines, PredictionLog, Registry, Serving, State, Validator
+from .ports import (
+    DataSource,
+    Entry,
+    Notifier,
+    Outcomes,
+    Pipelines,
+    PredictionReader,
+    Registry,
+    Serving,
+    State,
+    Validator,
+)
 from .ports import Write as Write
 from .turn.files import join
 
@@ -20,7 +31,7 @@ from .turn.files import join
 @dataclass(frozen=True)
 class Ports:
     source: DataSource
-    log: PredictionLog
+    log: PredictionReader
     outcomes: Outcomes
     registry: Registry
     serving: Serving
@@ -46,7 +57,8 @@ class Context:
     """One loop at work. `home` is where turns keep their files; `events` and `waiting` gather what a tick did.
 
     `project` is the folder of the user's code: here, or inside `image` where steps run in containers. Relative paths of
-    the spec are relative to `root`, a URI; by default that is the project's folder.
+    the spec are relative to `root`, a URI; by default that is the project's folder. `prefix` goes before the loop's
+    name where namespaces share a registry.
     """
 
     loop: ModelLoop
@@ -56,6 +68,7 @@ class Context:
     ports: Ports
     root: str = ""
     image: str = ""
+    prefix: str = ""
     events: list[Event] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
     evidence: Evidence = field(init=False)

@@ -99,7 +99,8 @@ class TurnRequest:
 
     `labels_uri` is a Parquet file (key, label) of the outcomes known at `as_of`; `snapshot` is the digest over
     partitions and labels; `project` is the folder that the trainer is imported from, where the steps run; `root` is
-    the URI that the spec's relative paths are relative to (the same folder on a laptop); `image` holds the code.
+    the URI that the spec's relative paths are relative to (the same folder on a laptop); `image` holds the code;
+    `prefix` goes before the loop's name where namespaces share a registry.
     """
 
     id: str
@@ -116,6 +117,7 @@ class TurnRequest:
     work_uri: str
     root: str = ""
     image: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True)

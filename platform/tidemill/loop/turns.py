@@ -126,6 +126,7 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
         work_uri=work,
         root=context.root,
         image=context.image,
+        prefix=context.prefix,
     )
 
 

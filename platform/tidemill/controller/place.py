@@ -12,7 +12,9 @@ from tidemill.loop.turn.files import join
 
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.manifests.model_deployment import ModelServing
     from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.step_settings import StepSettings
     from tidemill.loop.context import Context
     from tidemill.loop.ports import Clock, Notifier, Pipelines, Serving
     from tidemill.spec.model_loop import ModelLoop
@@ -122,10 +124,32 @@ class Place:
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
         from tidemill.adapters.deployment_serving import DeploymentServing
 
-        raise NotImplementedError(DeploymentServing, loop, owner)
+        pods = self._profile.serving.deployments
+        if pods is None:
+            raise TidemillError(
+                "The Profile names nothing that serves versions: on a cluster that is serving.deployments."
+            )
+        serving = model_serving(pods, loop)
+        return DeploymentServing(loop, owner.namespace, serving, self._api, self._clock, owner.reference)
 
 
-def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> Any:
+def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
+    """How the loop's versions are served: from the image that they were trained in, since they need its packages."""
+    from tidemill.adapters.manifests.model_deployment import ModelServing
+
+    given = {kind: pods.resources[kind] for kind in ("requests", "limits") if kind in pods.resources}
+    return ModelServing(
+        image=loop.spec.model.image or pods.image,
+        pull_policy=pods.pull_policy,
+        environment=pods.env,
+        credentials=pods.secrets[0].name if pods.secrets else None,
+        service_account=pods.service_account or None,
+        node_selector=pods.node_selector,
+        **given,
+    )
+
+
+def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
     """What the steps of this loop's turns are given: the Profile's, and before these the loop's own."""
     from tidemill.adapters.step_settings import SecretEnv, StepSettings
 

@@ -71,7 +71,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     helper = spool.parent / "tests_row.py"
     helper.write_text(Path(__file__).read_text().split("@pytest.fixture")[0])
-    killed = subprocess.run([sys.executable, "-c", script], cwd=spool.parent, env=_environment(spool.parent))
+    command = [sys.executable, "-c", script]
+    killed = subprocess.run(command, check=False, cwd=spool.parent, env=_environment(spool.parent))
     assert killed.returncode == -signal.SIGKILL
     assert LogShipper(spool, storage).step()
     assert keys(storage) == ["a"]

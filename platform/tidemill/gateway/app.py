@@ -81,14 +81,8 @@ def create_app(planes: Mapping[str, Plane], metrics: Metrics, not_ready: Callabl
 async def _outcomes(request: Request, plane: Plane) -> Response:
     keys, labels = parse_outcomes(parse_json(await read_body(request.receive)))
 
-    def record() -> dict[str, int]:
-        import pandas as pd
-
-        frame = pd.DataFrame({"key": keys, "label": pd.Series(labels, dtype=object)})
-        receipt = plane.outcomes.record(frame, plane.now(), "http")
-        return {"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}
-
-    counts = await run_in_threadpool(record)
+    receipt = await run_in_threadpool(plane.record, keys, labels)
+    counts = {"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}
     for kind, count in counts.items():
         plane.metrics.outcomes.labels(plane.name, kind).inc(count)
     return _json(counts)

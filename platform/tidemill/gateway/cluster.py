@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.adapters.route_document import RouteDocument, loads, named, standing
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.model import Readiness, Route
-from tidemill.loop.ports import Outcomes, PredictionLog
+from tidemill.loop.ports import PredictionLog
 from tidemill.spec.model_loop import ModelLoop
 
 from .plane import Plane
@@ -48,7 +49,7 @@ class ClusterFollower:
         self,
         gateway: Gateway,
         namespace: str,
-        stores: Callable[[str, str], tuple[PredictionLog, Outcomes]],
+        stores: Callable[[str, str], tuple[PredictionLog, RemoteOutcomes]],
         unlisted: Callable[[], list[str]] = list,
         now: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ class Pool:
     def __init__(self, url: str, limit: int) -> None:
         parts = urlsplit(url)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._host, self._port = parts.hostname, parts.port or (443 if self._tls else 80)
+        self._host, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
         self._head = f"{parts.path.rstrip('/')}%s HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         self._slots = asyncio.Semaphore(limit)
         self._idle: list[Connection] = []  # the one used last is used next
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
         self.open = True
         self.idle_since = 0.0
         self._parser: Any = None
-        self._new_parser = lambda: httptools.HttpResponseParser(self)
+        self._new_parser: Callable[[], Any] = lambda: httptools.HttpResponseParser(self)  # type: ignore[no-untyped-call]
         self._chunks: list[bytes] = []
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 

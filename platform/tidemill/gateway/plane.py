@@ -8,10 +8,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import ArtifactChanged, NotReady, TemporaryError
-from tidemill.loop.model import Arm, Calibrator, ModelVersion, Readiness, Role, Route
+from tidemill.loop.model import Arm, Calibrator, ModelVersion, Readiness, Receipt, Role, Route
 from tidemill.loop.ports import Clock, Outcomes, PredictionLog
 from tidemill.spec.model_loop import ModelLoop
 
@@ -48,7 +50,7 @@ class Plane:
         self,
         loop: ModelLoop,
         log: PredictionLog,
-        outcomes: Outcomes,
+        outcomes: Outcomes | RemoteOutcomes,
         clock: Clock,
         metrics: Metrics,
         name: str | None = None,
@@ -134,6 +136,15 @@ class Plane:
         await self._record(request, groups)
         _refuse_unanswered(self.name, groups)
         return groups
+
+    def record(self, keys: list[str], labels: list[Any]) -> Receipt:
+        """Stores labels, or hands them on. Raises LabelRefused, TemporaryError."""
+        if isinstance(self.outcomes, RemoteOutcomes):
+            return self.outcomes.record_pairs(keys, labels)
+        import pandas as pd
+
+        frame = pd.DataFrame({"key": keys, "label": pd.Series(labels, dtype=object)})
+        return self.outcomes.record(frame, self.now(), "http")
 
     def now(self) -> datetime:
         return self.clock.now()

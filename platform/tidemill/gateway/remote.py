@@ -51,7 +51,7 @@ def adopt(version: ModelVersion, endpoint: str, loop: str) -> Remote:
     if described.digest not in (None, version.digest):
         raise ArtifactChanged(
             f"The model server at {endpoint} serves files with the digest {described.digest}; version "
-            f"{version.version} of {loop} was registered with {version.digest}. Delete its Deployment: it is made again."
+            f"{version.version} of {loop} was registered as {version.digest}. Delete its Deployment: it is made anew."
         )
     return Remote(version, endpoint, loop, described.schema)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.loop.model import ModelVersion, Readiness, Route
 from tidemill.loop.ports import Clock, Outcomes, PredictionLog
 from tidemill.spec.model_loop import ModelLoop
@@ -30,19 +31,22 @@ class Gateway:
         clock: Clock,
         host: str = "127.0.0.1",
         port: int = 0,
+        keep_alive: int = 5,
     ) -> None:
         self.metrics = Metrics()
         self.waiting: Callable[[], list[str]] = self._unrouted
         self._clock = clock
         self._planes: dict[str, Plane] = {}
-        self._listener = Listener(host, port)
+        self._listener = Listener(host, port, keep_alive)
         self._draining = False
         self._app: HotPath | None = None
         for loop in loops.values():
             assert log is not None and outcomes is not None
             self.add(loop, log, outcomes)
 
-    def add(self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes, name: str | None = None) -> Plane:
+    def add(
+        self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes | RemoteOutcomes, name: str | None = None
+    ) -> Plane:
         """One more loop, with its own log and outcomes, as the model `name` (default: the loop's)."""
         plane = Plane(loop, log, outcomes, self._clock, self.metrics, name)
         self._planes[plane.name] = plane

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 
 from tidemill.loop.errors import TidemillError
@@ -23,12 +24,14 @@ def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float
     from .place import Place
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if profile.state is None:
+    state = profile.state or os.environ.get("TIDEMILL_STATE_URL")
+    if state is None:
         raise TidemillError(
-            "On a cluster the Profile must name `state`: an SQLAlchemy URL of PostgreSQL, or of SQLite."
+            "The controller does not know its state store: set TIDEMILL_STATE_URL, or `state` in the Profile, to an "
+            "SQLAlchemy URL of PostgreSQL or SQLite."
         )
     api, clock = KubernetesApi(), SystemClock()
-    place = Place(profile, Database(profile.state, pool_size=workers + 1), api, clock, api.access.namespace)
+    place = Place(profile, Database(state, pool_size=workers + 1), api, clock, api.access.namespace)
     keeper = Keeper(place, clock, every, Announcer(api, clock))
     operator = Operator(keeper, api, workers)
     kopf.run(

@@ -15,31 +15,31 @@ WORKDIR /project
 FROM base AS build
 RUN python3 -m venv /opt/tidemill
 WORKDIR /src
-# Only what names the dependencies: a change of our code does not install them again.
+# The wheel of our own code alone; what it needs stands in constraints/image-<target>.txt, to the last version.
+FROM build AS wheel
 COPY pyproject.toml README.md LICENSE ./
-COPY constraints/py311.txt constraints/py311.txt
-RUN mkdir platform components pipelines
+COPY platform platform
+COPY components components
+COPY pipelines pipelines
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 
 FROM build AS build-platform
-RUN pip install --no-cache-dir -c constraints/py311.txt ".[cluster]"
-COPY platform platform
-COPY components components
-COPY pipelines pipelines
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && rm -rf build
+COPY constraints/image-platform.txt requirements.txt
+RUN pip install --no-cache-dir --no-deps -r requirements.txt
+COPY --from=wheel /wheel /wheel
+RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM build AS build-components
-RUN pip install --no-cache-dir -c constraints/py311.txt ".[pipelines,model-server]"
-COPY platform platform
-COPY components components
-COPY pipelines pipelines
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && rm -rf build
+COPY constraints/image-components.txt requirements.txt
+RUN pip install --no-cache-dir --no-deps -r requirements.txt
+COPY --from=wheel /wheel /wheel
+RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 
 FROM build AS build-model-server
-RUN pip install --no-cache-dir -c constraints/py311.txt ".[model-server]"
-COPY platform platform
-COPY components components
-COPY pipelines pipelines
-RUN pip install --no-cache-dir --no-deps --force-reinstall . && rm -rf build
+COPY constraints/image-model-server.txt requirements.txt
+RUN pip install --no-cache-dir --no-deps -r requirements.txt
+COPY --from=wheel /wheel /wheel
+RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 
 # Controller, server, gateway: which one is said by its argument.
 FROM base AS platform

@@ -55,6 +55,10 @@ bench: install  ## Every benchmark, one after the other; results as JSON in out/
 	  $(BIN)/python $$bench | tee out/bench/$$name.json || exit 1; \
 	done
 
+.PHONY: images
+images:  ## Build the images: platform, components, model-server
+	@ci/images
+
 .PHONY: reference
 reference: install  ## Write docs/reference/ from the code
 	$(BIN)/python ci/reference.py
@@ -75,6 +79,7 @@ constraints:  ## Resolve what pyproject.toml asks for into constraints/
 	  $(BIN)/uv pip compile --quiet $(UPGRADE) --all-extras --no-emit-index-url --no-header --no-annotate \
 	    --python-version 3.$$minor pyproject.toml -o constraints/py3$$minor.txt || exit 1; \
 	done
+	@ci/image-requirements $(BIN)/uv
 
 .PHONY: clean
 clean:  ## Remove what was made, but for .venv

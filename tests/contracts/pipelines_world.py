@@ -23,7 +23,7 @@ from tidemill.loop.turn.files import join, write_bytes
 from tidemill.loop.turn.request import write_request
 from turn_world import DAYS, START, document, rows_of
 
-PROJECT = Path(__file__).with_name("contract_project.py")
+PROJECT = Path(__file__).parent / "image" / "contract_project.py"
 
 
 def parquet(frame: pd.DataFrame) -> bytes:

@@ -65,6 +65,6 @@ def choose(kubeflow: str, workflows: bool, wanted: str = "") -> PipelineRunner:
         return runner
     raise TidemillError(
         "Nothing in this cluster can run turns: no URL of a Kubeflow Pipelines server is set, and the cluster does not "
-        "serve workflows.argoproj.io. Name the server in the installation's values (Kubeflow Pipelines 2.0 or later), or "
-        "install Argo Workflows (3.5 or later). Plain Jobs are not offered: they know no order between steps."
+        "serve workflows.argoproj.io. Name the server in the installation's values (Kubeflow Pipelines 2.0 or later), "
+        "or install Argo Workflows (3.5 or later). Plain Jobs are not offered: they know no order between steps."
     )

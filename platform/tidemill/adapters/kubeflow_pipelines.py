@@ -13,9 +13,10 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
+from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
-from tidemill.loop.turn.files import join
+from tidemill.loop.turn.files import exists, join, read_bytes, remove_folder, write_bytes
 from tidemill.loop.turn.request import request_digest, request_uri
 from tidemill.loop.turn.steps import records
 
@@ -26,7 +27,9 @@ from .turn_result import Unexplained, concluded, status_of, timed_out
 
 _POLL = 2.0
 _CANCELLED = ("CANCELED", "CANCELING")
-_ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", *_CANCELLED)
+_OVER = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
+_ENDED = (*_OVER, "CANCELING")
+_DYING = 120.0  # seconds that a cancelled run's Pods may take to be gone: they have 30 to end by themselves
 
 Explain = Callable[[str], Unexplained | None]
 
@@ -51,8 +54,11 @@ class KubeflowPipelines:
 
     def submit(self, request: TurnRequest) -> None:
         name = self._run_name(request.id)
-        if self._server.find_run(name) is not None:
+        run = self._server.find_run(name)
+        if run is not None and not self._cancelled(run, request.id):
             return
+        # What a run that is gone had recorded is no part of this one.
+        remove_folder(join(request.work_uri, "steps"))
         text = package(self._pipeline, self._settings)
         pipeline = self._server.pipeline(
             "tidemill-training", "Data, checks, features, training, evaluation, registration: one turn of a ModelLoop"
@@ -64,7 +70,7 @@ class KubeflowPipelines:
 
     def status(self, turn: str) -> TurnStatus:
         run = self._server.find_run(self._run_name(turn))
-        if run is None:
+        if run is None or self._cancelled(run, turn):
             return TurnStatus(Phase.UNKNOWN)
         if run.state in _ENDED:
             return self._ended(run, turn)
@@ -80,8 +86,19 @@ class KubeflowPipelines:
 
     def cancel(self, turn: str) -> None:
         run = self._server.find_run(self._run_name(turn))
-        if run is not None and run.state not in _ENDED:
-            self._server.terminate(run.run_id)
+        if run is None or run.state in _ENDED:
+            return
+        # Written first: a run that somebody stops in the dashboard is a failure, one that the loop ends is none.
+        write_bytes(self._mark(turn), run.run_id.encode())
+        self._server.terminate(run.run_id)
+        until = time.monotonic() + _DYING
+        while (run := self._server.find_run(self._run_name(turn))) is not None and run.state not in _OVER:
+            if time.monotonic() > until:
+                raise TemporaryError(
+                    f"Run {run.run_id} of Kubeflow Pipelines was told to end {_DYING:g} s ago and is {run.state}. Are "
+                    "its workflow controller and persistence agent running?"
+                )
+            time.sleep(_POLL)
 
     def wait(self, turn: str, seconds: float) -> TurnStatus:
         until = time.monotonic() + seconds
@@ -102,6 +119,15 @@ class KubeflowPipelines:
             said = getattr(run.error, "message", "") or "the run failed and no step says why"
             failure = self._explain(run.run_id) or Unexplained(said, look=look)
         return status_of(concluded(steps, failure))
+
+    def _mark(self, turn: str) -> str:
+        return join(self._home, "turns", turn, "cancelled")
+
+    def _cancelled(self, run: Any, turn: str) -> bool:
+        """By the loop itself."""
+        if run.state not in (*_CANCELLED, "FAILED"):
+            return False
+        return exists(self._mark(turn)) and read_bytes(self._mark(turn)).decode() == run.run_id
 
     def _records(self, turn: str) -> dict[str, Any]:
         return records(join(self._home, "turns", turn))

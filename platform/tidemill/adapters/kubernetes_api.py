@@ -30,6 +30,7 @@ _PLURALS = {
     "ModelRollout": "modelrollouts",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "Secret": "secrets",
     "Service": "services",
 }
 

@@ -164,11 +164,11 @@ class KubeflowServer:
 
     @_asks
     def find_run(self, name: str) -> Any | None:
-        """The first run of that name that was made, archived or not; None where there is none."""
+        """The last run of that name; None where there is none."""
         from kfp_server_api import RunServiceApi
 
         found = RunServiceApi(self._client).run_service_list_runs(
-            filter=_named(name), namespace=self._namespace or None, sort_by="created_at asc", _request_timeout=_SECONDS
+            filter=_named(name), namespace=self._namespace or None, sort_by="created_at desc", _request_timeout=_SECONDS
         )
         return found.runs[0] if found.runs else None
 

@@ -48,8 +48,8 @@ class DataSource(Protocol):
 
 class PredictionReader(Protocol):
     """Every prediction that was logged. Columns: request_id, key (str), event_time, at (UTC), version, role, served
-    (bool: its score was the answer), status (ok | error | timeout), raw (model's own probability), score (after the calibrator),
-    calibrator (id or None), fallback (bool), latency_ms. Written once per version that scored the key."""
+    (bool: its score was the answer), status (ok | error | timeout), raw (model's own probability), score (after the
+    calibrator), calibrator (id or None), fallback (bool), latency_ms. Written once per version that scored the key."""
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows with start <= event_time < end, one per (key, version): the first; retries are not evidence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from tidemill.adapters.memory_stores import MemoryPredictionLog
 from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.adapters.shipped_log import ShippedPredictionLog
 from tidemill.loop.ports import PredictionLog
 
 DAY = datetime(2013, 3, 1, tzinfo=UTC)
@@ -17,9 +19,17 @@ COLUMNS = {"request_id", "key", "event_time", "at", "version", "role", "served",
            "calibrator", "fallback", "latency_ms"}  # fmt: skip
 
 
-@pytest.fixture(params=["parquet", "memory"])
+LOGS: dict[str, Callable[[Path], PredictionLog]] = {
+    "parquet": ParquetPredictionLog,
+    "memory": lambda _: MemoryPredictionLog(),
+    "shipped to a folder": lambda path: ShippedPredictionLog(path / "spool", (path / "store").as_uri()),
+    "shipped to a store": lambda path: ShippedPredictionLog(path / "spool", f"memory:/{path}"),
+}
+
+
+@pytest.fixture(params=LOGS)
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> PredictionLog:
-    return ParquetPredictionLog(tmp_path) if request.param == "parquet" else MemoryPredictionLog()
+    return LOGS[request.param](tmp_path)
 
 
 def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:

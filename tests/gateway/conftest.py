@@ -24,13 +24,19 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelVersion
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+def remote() -> bool:
+    """Whether versions are scored by model servers; a test that holds for both ways is parametrised with it."""
+    return False
+
+
+@pytest.fixture
+def start(tmp_path: Path, remote: bool) -> Iterator[Callable[..., Running]]:
     models.gate.clear()
     models.entered.clear()
     running: list[Running] = []
 
     def begin(timeout: str = "5s") -> Running:
-        running.append(Running(tmp_path, timeout))
+        running.append(Running(tmp_path, timeout, remote))
         return running[-1]
 
     yield begin

@@ -10,7 +10,10 @@ import httpx
 import pandas as pd
 from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.gateway.listening import Listener
+from tidemill.gateway.model_server import ModelServer, fetch_and_load
 from tidemill.gateway.server import Gateway
+from tidemill.loop.model import ModelVersion, Readiness
 from tidemill.spec.model_loop import ModelLoop
 
 NOW = datetime(2013, 3, 1, 12, tzinfo=UTC)
@@ -44,13 +47,33 @@ class StillClock:
 class Running:
     """A started gateway and what stands behind it."""
 
-    def __init__(self, folder: Path, timeout: str) -> None:
+    def __init__(self, folder: Path, timeout: str, remote: bool = False) -> None:
+        self._remote = remote
+        self._servers: dict[str, Listener] = {}
         self.clock = StillClock()
         self.log = ParquetPredictionLog(folder / "predictions")
         self.outcomes = SqliteOutcomes(folder / "outcomes")
         self.gateway = Gateway({"delay": loop(timeout)}, self.log, self.outcomes, self.clock)
         self.gateway.start()
         self.http = httpx.Client(base_url=self.gateway.url, trust_env=False, timeout=30)
+
+    def prepare(self, version: ModelVersion) -> Readiness:
+        """In this process; or a model server of its own is started for it."""
+        if not self._remote:
+            return self.gateway.prepare("delay", version)
+        if version.version not in self._servers:
+            self._servers[version.version] = model_server(version)
+        return self.gateway.prepare("delay", version, self._servers[version.version].url)
+
+    def stop_server(self, name: str) -> int:
+        """The port that it had."""
+        server = self._servers.pop(name)
+        server.stop()
+        return int(server.url.rsplit(":", 1)[1])
+
+    def restart(self, name: str, version: ModelVersion) -> None:
+        """Another model server at the address of the one that served `name`."""
+        self._servers[name] = model_server(version, port=self.stop_server(name))
 
     def infer(self, keys: list[str], path: str = "/v2/models/delay/infer", **more: Any) -> httpx.Response:
         n = len(keys)
@@ -72,6 +95,14 @@ class Running:
     def close(self) -> None:
         self.http.close()
         self.gateway.stop()
+        for server in self._servers.values():
+            server.stop()
+
+
+def model_server(version: ModelVersion, name: str = "delay", port: int = 0) -> Listener:
+    listener = Listener("127.0.0.1", port, keep_alive=75)
+    listener.start(ModelServer(name, fetch_and_load(version)))
+    return listener
 
 
 def outputs(response: httpx.Response) -> dict[str, list[Any]]:

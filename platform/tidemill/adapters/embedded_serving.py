@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from tidemill.loop.errors import NotReady
-from tidemill.loop.model import Arm, ModelVersion, Readiness, Role, Route
+from tidemill.loop.model import ModelVersion, Readiness, Route
 
+from .route_document import named, standing
 from .route_file import RouteFile
 
 
@@ -43,7 +44,7 @@ class EmbeddedServing:
 
     def set_route(self, route: Route) -> None:
         stored = self._routes.read(self._loop).versions
-        for name in _named(route):
+        for name in named(route):
             if name not in stored:
                 raise NotReady(
                     f"Version {name} of {self._loop} is in a route but was never prepared. Prepare it first."
@@ -79,25 +80,3 @@ class EmbeddedServing:
         if self._loader is not None:
             self._loader.apply(route)
             self._applied = route
-
-
-def standing(route: Route, ready: set[str]) -> Route | None:
-    """The part of a route whose versions are ready; None where nothing is left that could answer."""
-    fallback = tuple(version for version in route.fallback if version in ready)
-    arms = tuple(arm for arm in route.arms if arm.version in ready)
-    if arms == route.arms:
-        return Route(route.loop, arms, fallback)
-    champion = next((arm for arm in arms if arm.role is Role.CHAMPION), None)
-    if champion is not None:
-        return Route(route.loop, (_alone(champion.version, champion),), fallback)
-    if fallback:
-        return Route(route.loop, (_alone(fallback[0]),), fallback[1:])
-    return None
-
-
-def _alone(version: str, arm: Arm | None = None) -> Arm:
-    return Arm(version, Role.CHAMPION, 1.0, 0.0, None if arm is None else arm.calibrator)
-
-
-def _named(route: Route) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([arm.version for arm in route.arms] + list(route.fallback)))

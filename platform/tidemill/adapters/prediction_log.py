@@ -9,17 +9,16 @@ again. Rows that are in both, or in a part and its merger, are one row when read
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.errors import TemporaryError
-from tidemill.loop.model import Role
 
+from .log_rows import as_table, by_day, days, first_of_each, merged_name
 from .write_ahead import Writer, finished, folder_lock, lines
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 MANY_PARTS = 8
 _KEPT_DAYS = 4
-_EVIDENCE = [str(role) for role in Role]  # a version that was asked for by name is not an arm of anything
 
 
 class ParquetPredictionLog:
@@ -59,13 +57,13 @@ class ParquetPredictionLog:
         try:
             with self._reading, folder_lock(self._folder):
                 fresh = self._compact()
-                tables = [self._day(day) for day in _days(start, end)]
+                tables = [self._day(day) for day in days(start, end)]
         except OSError as error:
             raise TemporaryError(
                 f"The prediction log in {self._folder} could not be read or compacted: {error}. "
                 "Free or repair the disk; nothing is lost."
             ) from error
-        return _first_of_each(pa.concat_tables([*tables, fresh]), start, end)
+        return first_of_each(pa.concat_tables([*tables, fresh]), start, end)
 
     def _compact(self) -> pa.Table:
         """Moves finished write-ahead files into parts; returns the rows of those that still grow."""
@@ -77,19 +75,19 @@ class ParquetPredictionLog:
                 if not yes:
                     growing[path] = self._grown(path)
                     continue
-                for day, table in _by_day(_table(lines(path)[0])).items():
+                for day, table in by_day(as_table(lines(path)[0])).items():
                     _write(table, self._folder / f"day={day}" / f"part-{path.stem}.parquet")
                 path.unlink()
         self._growing = growing
-        return pa.concat_tables([_table([]), *(table for _, table in growing.values())])
+        return pa.concat_tables([as_table([]), *(table for _, table in growing.values())])
 
     def _grown(self, path: Path) -> tuple[int, pa.Table]:
         """Only what is new since the last look is parsed."""
         import pyarrow as pa
 
-        end, table = self._growing.get(path, (0, _table([])))
+        end, table = self._growing.get(path, (0, as_table([])))
         rows, end = lines(path, end)
-        return end, pa.concat_tables([table, _table(rows)]) if rows else table
+        return end, pa.concat_tables([table, as_table(rows)]) if rows else table
 
     def _day(self, day: str) -> pa.Table:
         import pyarrow as pa
@@ -97,7 +95,7 @@ class ParquetPredictionLog:
 
         parts = tuple(sorted((self._folder / f"day={day}").glob("part-*.parquet")))
         if parts not in self._days:
-            table = pa.concat_tables([_table([]), *(pq.ParquetFile(part).read() for part in parts)])
+            table = pa.concat_tables([as_table([]), *(pq.ParquetFile(part).read() for part in parts)])
             if len(parts) >= MANY_PARTS:
                 parts = self._merge(parts, table)
             self._days[parts] = table
@@ -106,43 +104,11 @@ class ParquetPredictionLog:
         return self._days[parts]
 
     def _merge(self, parts: tuple[Path, ...], table: pa.Table) -> tuple[Path, ...]:
-        age = parts[0].name.split("-")[1]
-        name = hashlib.blake2b("".join(part.name for part in parts).encode(), digest_size=16).hexdigest()
-        merged = parts[0].with_name(f"part-{age}-{name}.parquet")
+        merged = parts[0].with_name(merged_name([part.name for part in parts]))
         _write(table, merged)
         for part in parts:
             part.unlink()
         return (merged,)
-
-
-def _schema() -> pa.Schema:
-    import pyarrow as pa
-
-    kinds = {
-        pa.string(): ("request_id", "key", "version", "role", "status", "calibrator"),
-        pa.timestamp("us", tz="UTC"): ("event_time", "at"),
-        pa.bool_(): ("served", "fallback"),
-        pa.float64(): ("raw", "score", "latency_ms"),
-    }
-    return pa.schema([(name, kind) for kind, names in kinds.items() for name in names])
-
-
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    for row in rows:
-        for name in ("event_time", "at"):
-            row[name] = datetime.fromisoformat(row[name]).astimezone(UTC)
-    return pa.Table.from_pylist(rows, schema=_schema())
-
-
-def _by_day(table: pa.Table) -> dict[str, pa.Table]:
-    import pyarrow.compute as pc
-
-    if not table.num_rows:
-        return {}
-    days = pc.strftime(table["event_time"], format="%Y-%m-%d")
-    return {day: table.filter(pc.equal(days, day)) for day in pc.unique(days).to_pylist()}
 
 
 def _write(table: pa.Table, path: Path) -> None:
@@ -152,21 +118,3 @@ def _write(table: pa.Table, path: Path) -> None:
     temporary = path.with_name(f".{path.name}")
     pq.write_table(table, temporary, compression="zstd")
     temporary.replace(path)
-
-
-def _days(start: datetime, end: datetime) -> list[str]:
-    first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC).date()
-    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
-
-
-def _first_of_each(table: pa.Table, start: datetime, end: datetime) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    moment = table["event_time"]
-    wanted = pc.and_(pc.greater_equal(moment, pa.scalar(start)), pc.less(moment, pa.scalar(end)))
-    wanted = pc.and_(wanted, pc.is_in(table["role"], value_set=pa.array(_EVIDENCE)))
-    frame: pd.DataFrame = table.filter(wanted).to_pandas()
-    # Stable: what was logged at the same time stays in the order in which it was written.
-    frame = frame.sort_values("at", kind="stable")
-    return frame.drop_duplicates(["key", "version"]).reset_index(drop=True)

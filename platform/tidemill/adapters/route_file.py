@@ -10,24 +10,16 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import TemporaryError, TidemillError
-from tidemill.loop.model import Arm, Calibrator, ModelVersion, Readiness, Role, Route
+from tidemill.loop.errors import TemporaryError
+from tidemill.loop.model import ModelVersion, Readiness, Route
+
+from .route_document import RouteDocument, dumps, loads, named
 
 _READY = ".ready"
-
-
-@dataclass(frozen=True)
-class Stored:
-    """`versions` holds every version of the route, and those that were asked to be made ready since."""
-
-    route: Route | None = None
-    versions: Mapping[str, ModelVersion] = field(default_factory=dict)
 
 
 class RouteFile:
@@ -35,43 +27,43 @@ class RouteFile:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self._seen: dict[str, tuple[tuple[int, int, int], Stored]] = {}
+        self._seen: dict[str, tuple[tuple[int, int, int], RouteDocument]] = {}
 
     def loops(self) -> list[str]:
         names = (path.name.removesuffix(".json") for path in self.folder.glob("*.json"))
         return sorted(name for name in names if not name.endswith(_READY))
 
-    def read(self, loop: str) -> Stored:
+    def read(self, loop: str) -> RouteDocument:
         path = self._path(loop)
         try:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             seen = self._seen.get(loop)
             if seen is None or seen[0] != stamp:
-                seen = (stamp, _load(path))
+                seen = (stamp, loads(path.read_text(), f"The route file {path}"))
                 self._seen[loop] = seen
             return seen[1]
         except FileNotFoundError:
-            return Stored()
+            return RouteDocument()
 
     def add(self, loop: str, version: ModelVersion) -> None:
         """Remembers where a version lies, before it is in any route."""
         stored = self.read(loop)
         if stored.versions.get(version.version) != version:
-            self._write(loop, Stored(stored.route, {**stored.versions, version.version: version}))
+            self._write(loop, RouteDocument(stored.route, {**stored.versions, version.version: version}))
 
     def set(self, route: Route) -> None:
         """Stores the route, and forgets versions that it does not name. Idempotent."""
         stored = self.read(route.loop)
-        named = {arm.version for arm in route.arms} | set(route.fallback)
-        versions = {name: version for name, version in stored.versions.items() if name in named}
-        if stored != Stored(route, versions):
-            self._write(route.loop, Stored(route, versions))
+        wanted = named(route)
+        versions = {name: version for name, version in stored.versions.items() if name in wanted}
+        if stored != RouteDocument(route, versions):
+            self._write(route.loop, RouteDocument(route, versions))
 
     def report(self, loop: str, ready: Mapping[str, tuple[str, Readiness]]) -> None:
         """A data plane of its own process says, for each version, the digest it looked at and how that went."""
         document = {version: {"digest": digest, **asdict(state)} for version, (digest, state) in ready.items()}
-        _replace(self._path(loop + _READY), document)
+        replace_file(self._path(loop + _READY), json.dumps(document, indent=1))
 
     def reported(self, loop: str, version: ModelVersion) -> Readiness | None:
         """What was said of exactly this version's files, if anything."""
@@ -87,44 +79,20 @@ class RouteFile:
         with suppress(FileNotFoundError):
             self._path(loop + _READY).unlink()
 
-    def _write(self, loop: str, stored: Stored) -> None:
-        route = None if stored.route is None else asdict(stored.route)
-        versions = {name: {**asdict(v), "tags": dict(v.tags)} for name, v in stored.versions.items()}
-        _replace(self._path(loop), {"format": 1, "route": route, "versions": versions})
+    def _write(self, loop: str, stored: RouteDocument) -> None:
+        replace_file(self._path(loop), dumps(stored))
 
     def _path(self, loop: str) -> Path:
         return self.folder / f"{loop}.json"
 
 
-def _load(path: Path) -> Stored:
-    try:
-        document = json.loads(path.read_text())
-        route = None if document["route"] is None else _route(document["route"])
-        return Stored(route, {name: ModelVersion(**fields) for name, fields in document["versions"].items()})
-    except (ValueError, KeyError, TypeError) as error:
-        raise TidemillError(
-            f"The route file {path} cannot be read ({error!r}). Remove it: the loop's next tick writes it again."
-        ) from error
-
-
-def _route(fields: dict[str, Any]) -> Route:
-    return Route(fields["loop"], tuple(_arm(arm) for arm in fields["arms"]), tuple(fields["fallback"]))
-
-
-def _arm(fields: dict[str, Any]) -> Arm:
-    calibrator = fields["calibrator"]
-    if calibrator is not None:
-        calibrator = Calibrator(**{**calibrator, "fitted_at": datetime.fromisoformat(calibrator["fitted_at"])})
-    return Arm(**{**fields, "role": Role(fields["role"]), "calibrator": calibrator})
-
-
-def _replace(path: Path, document: Mapping[str, Any]) -> None:
+def replace_file(path: Path, content: str) -> None:
     """The new content or the old, whole, whatever happens in between."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w") as file:
-            json.dump(document, file, indent=1, default=lambda value: value.isoformat())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -48,6 +48,11 @@ class Writer:
         if self._size >= SEAL_AT:
             self.seal()
 
+    @property
+    def size(self) -> int:
+        """Bytes in the present file."""
+        return 0 if self._file is None else self._size
+
     def seal(self) -> None:
         """Nothing more is written to the present file: whoever reads next may move it into Parquet."""
         if self._file is not None:
@@ -88,6 +93,12 @@ def lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int]:
         content = file.read()
     end = content.rfind(b"\n") + 1
     return [orjson.loads(line) for line in content[:end].splitlines()], start + end
+
+
+def content(path: Path) -> bytes:
+    """Every whole line."""
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1]
 
 
 @contextmanager

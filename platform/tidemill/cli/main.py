@@ -30,8 +30,13 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),
     "outcomes": ("outcomes", "Send labels that came true, from a file."),
+    "controller": ("controller", "Keep the ModelLoops of a cluster."),
+    "gateway": ("gateway", "Answer requests on a cluster: the data plane of every loop there."),
+    "model-server": ("model_server", "Serve one version of one model, as a cluster's Pod does."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
+
+PODS = {"controller", "gateway", "model-server"}  # what a cluster's Pods run; nobody types them
 
 
 class Verbs(click.Group):
@@ -58,7 +63,7 @@ class Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items() if verb not in PODS])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

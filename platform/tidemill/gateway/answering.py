@@ -10,17 +10,16 @@ from typing import Any
 
 from tidemill.loop.model import Arm, Calibrator, Route
 
-from .batching import Overloaded
-from .models import Served
 from .protocol import Inference
 from .records import Failed, Group, Rows, Scored, scored
 from .refusals import Refused
 from .schema import Cells
+from .scoring import Model, ModelFailed, Overloaded
 from .split import split
 
 _log = logging.getLogger(__name__)
 
-Models = Mapping[str, Served]
+Models = Mapping[str, Model]
 Calibrators = Mapping[str, Calibrator | None]
 
 
@@ -40,7 +39,7 @@ async def answer(
     return list(await asyncio.gather(*answers))
 
 
-async def answer_fixed(model: Served, calibrator: Calibrator | None, request: Inference, timeout: float) -> Group:
+async def answer_fixed(model: Model, calibrator: Calibrator | None, request: Inference, timeout: float) -> Group:
     cells = model.cells(request.columns)
     rows = range(len(request.keys))
     result = await _try(model, calibrator, cells, rows, timeout)
@@ -59,7 +58,7 @@ async def _group(
     models: Models,
     calibrators: Calibrators,
     request: Inference,
-    known: tuple[Served, Cells],
+    known: tuple[Model, Cells],
     timeout: float,
 ) -> Group:
     failed: list[Failed] = []
@@ -77,7 +76,7 @@ async def _group(
     return Group(arm, rows, None, failed)
 
 
-def cells_for(model: Served, request: Inference, known: tuple[Served, Cells]) -> Cells:
+def cells_for(model: Model, request: Inference, known: tuple[Model, Cells]) -> Cells:
     """The columns a model wants; made once where two models want the same."""
     other, cells = known
     if model is other or (model.schema is not None and model.schema == other.schema):
@@ -90,7 +89,7 @@ def pick(cells: Cells, rows: Rows, n: int) -> Cells:
 
 
 async def _try(
-    model: Served, calibrator: Calibrator | None, cells: Cells, rows: Rows, timeout: float
+    model: Model, calibrator: Calibrator | None, cells: Cells, rows: Rows, timeout: float
 ) -> Scored | Failed:
     start = perf_counter()
     try:
@@ -102,6 +101,7 @@ async def _try(
         return Failed(model.version, rows, "error", f"version {model.version}: {error}", 0.0)
     except Exception as error:
         _log.warning("version %s failed: %r", model.version, error)
-        why = f"version {model.version}: {type(error).__name__}: {error}"
+        said = str(error) if isinstance(error, ModelFailed) else f"{type(error).__name__}: {error}"
+        why = f"version {model.version}: {said}"
         return Failed(model.version, rows, "error", why, (perf_counter() - start) * 1000)
     return scored(model.version, rows, raw, calibrator, (perf_counter() - start) * 1000)

@@ -25,8 +25,9 @@ from .refusals import Refused
 Handler = Callable[[Request, Plane], Awaitable[Response]]
 
 
-def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> HotPath:
-    """An ASGI application over the loops' data planes, which may be added to `planes` later."""
+def create_app(planes: Mapping[str, Plane], metrics: Metrics, not_ready: Callable[[], list[str] | None]) -> HotPath:
+    """An ASGI application over the loops' data planes, which may be added to `planes` later. `not_ready` names what is
+    waited for: nothing where the gateway is ready; it is None where the gateway is about to end."""
 
     def of_model(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -45,7 +46,9 @@ def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> HotPath:
         return _json({"live": True})
 
     async def ready(_: Request) -> Response:
-        waiting = [name for name, plane in planes.items() if plane.live is None]
+        waiting = not_ready()
+        if waiting is None:
+            return _json({"ready": False, "draining": True}, 503)
         return _json({"ready": not waiting, "waiting": waiting}, 503 if waiting else 200)
 
     async def exposition(_: Request) -> Response:
@@ -78,14 +81,8 @@ def create_app(planes: Mapping[str, Plane], metrics: Metrics) -> HotPath:
 async def _outcomes(request: Request, plane: Plane) -> Response:
     keys, labels = parse_outcomes(parse_json(await read_body(request.receive)))
 
-    def record() -> dict[str, int]:
-        import pandas as pd
-
-        frame = pd.DataFrame({"key": keys, "label": pd.Series(labels, dtype=object)})
-        receipt = plane.outcomes.record(frame, plane.now(), "http")
-        return {"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}
-
-    counts = await run_in_threadpool(record)
+    receipt = await run_in_threadpool(plane.record, keys, labels)
+    counts = {"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}
     for kind, count in counts.items():
         plane.metrics.outcomes.labels(plane.name, kind).inc(count)
     return _json(counts)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .schema import Cells
+from .scoring import Overloaded as Overloaded
 
 MAX_BATCH = 1024  # rows; a single request may have more
 MAX_BACKLOG = 20_000  # rows
@@ -25,10 +26,6 @@ _IDLE_SECONDS = 30.0
 
 Predict = Callable[[Sequence[Cells]], "np.ndarray[Any, Any]"]
 Result = "np.ndarray[Any, Any] | Exception"
-
-
-class Overloaded(Exception):
-    """More rows wait than the version can be expected to answer in time."""
 
 
 @dataclass(slots=True)

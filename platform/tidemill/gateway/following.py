@@ -7,7 +7,8 @@ import threading
 from collections.abc import Mapping
 
 from tidemill.adapters.embedded_serving import EmbeddedServing
-from tidemill.adapters.route_file import RouteFile, Stored
+from tidemill.adapters.route_document import RouteDocument
+from tidemill.adapters.route_file import RouteFile
 from tidemill.loop.errors import TidemillError
 
 from .server import Gateway
@@ -23,7 +24,7 @@ class Follower:
     def __init__(self, gateway: Gateway, routes: Mapping[str, RouteFile]) -> None:
         self._routes = dict(routes)
         self._serving = {name: EmbeddedServing(name, file, gateway.loader(name)) for name, file in self._routes.items()}
-        self._seen: dict[str, Stored] = {}
+        self._seen: dict[str, RouteDocument] = {}
 
     def poll(self) -> list[str]:
         """Brings the gateway to where the files are; returns the loops that changed. A file that cannot be read leaves
@@ -43,7 +44,7 @@ class Follower:
         file = self._routes[name]
         try:
             stored = file.read(name)
-            if stored is self._seen.get(name) or stored == Stored():
+            if stored is self._seen.get(name) or stored == RouteDocument():
                 return False
             states = self._serving[name].restore()
             file.report(name, {version: (stored.versions[version].digest, state) for version, state in states.items()})

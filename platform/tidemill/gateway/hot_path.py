@@ -28,8 +28,13 @@ _log = logging.getLogger(__name__)
 class HotPath:
     """An ASGI application: inference here, everything else in `rest`."""
 
-    def __init__(self, planes: Mapping[str, Plane], rest: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        planes: Mapping[str, Plane],
+        rest: Callable[[Scope, Receive, Send], Awaitable[None]],
+    ) -> None:
         self._planes, self._rest = planes, rest
+        self.draining = False  # clients are asked to take their next connection elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match = _INFER.fullmatch(scope["path"]) if scope["type"] == "http" else None
@@ -41,6 +46,8 @@ class HotPath:
         else:
             status, body = 405, _json({"error": "Send a request for a prediction by POST."})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        if self.draining:
+            headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

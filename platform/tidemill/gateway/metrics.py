@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -25,6 +27,10 @@ class Metrics:
             "mirror_dropped_rows", "Rows not mirrored: the queue was full.", "loop", "version"
         )
         self.outcomes = self._counter("outcomes", "Labels that came in: new, duplicate, conflicting.", "loop", "kind")
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A figure that is read when it is asked for."""
+        Gauge(f"tidemill_{name}", text, registry=self.registry).set_function(read)
 
     def answered(self, loop: str, status: int, seconds: float) -> None:
         self.requests.labels(loop, status).inc()

@@ -11,13 +11,12 @@ from tidemill.loop.model import Arm, Route
 from tidemill.loop.ports import Clock
 
 from .answering import pick
-from .batching import Overloaded
 from .journal import Journal
 from .metrics import Metrics
-from .models import Served
 from .protocol import Inference
 from .records import Failed, Group, Rows, scored
 from .refusals import Refused
+from .scoring import Model, Overloaded
 from .split import mirrored
 
 
@@ -29,7 +28,7 @@ class Mirror:
         self.owed = 0
         self._waiting: list[asyncio.Future[None]] = []
 
-    def later(self, route: Route, models: Mapping[str, Served], request: Inference, groups: list[Group]) -> None:
+    def later(self, route: Route, models: Mapping[str, Model], request: Inference, groups: list[Group]) -> None:
         """Begins once the present step of the event loop, in which the answer is written, is over."""
         for arm in route.arms:
             if arm.mirror <= 0:
@@ -46,7 +45,7 @@ class Mirror:
             self._waiting.append(asyncio.get_running_loop().create_future())
             await self._waiting[-1]
 
-    def _start(self, arm: Arm, model: Served, request: Inference, rows: Rows) -> None:
+    def _start(self, arm: Arm, model: Model, request: Inference, rows: Rows) -> None:
         start = perf_counter()
         try:
             cells = pick(model.cells(request.columns), rows, len(request.keys))

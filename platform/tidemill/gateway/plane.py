@@ -8,10 +8,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import ArtifactChanged, NotReady
-from tidemill.loop.model import Arm, Calibrator, ModelVersion, Readiness, Role, Route
+from tidemill.loop.errors import ArtifactChanged, NotReady, TemporaryError
+from tidemill.loop.model import Arm, Calibrator, ModelVersion, Readiness, Receipt, Role, Route
 from tidemill.loop.ports import Clock, Outcomes, PredictionLog
 from tidemill.spec.model_loop import ModelLoop
 
@@ -19,10 +21,12 @@ from .answering import answer, answer_fixed
 from .journal import Journal
 from .metrics import Metrics
 from .mirror import Mirror
-from .models import Served, load
+from .models import load
 from .protocol import Inference
 from .records import Group
 from .refusals import Refused
+from .remote import adopt
+from .scoring import Model
 
 KEPT_UNROUTED = 4  # versions that were prepared and are in no route: a challenger about to start, say
 
@@ -34,7 +38,7 @@ class Live:
     """A route and its models, as one value: a request sees one or the next, never half of each."""
 
     route: Route
-    models: Mapping[str, Served]
+    models: Mapping[str, Model]
     champion: Arm
     calibrators: Mapping[str, Calibrator | None]
 
@@ -42,31 +46,48 @@ class Live:
 class Plane:
     """`prepare` and `apply` may be called from any thread, before the gateway runs or while it does."""
 
-    def __init__(self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes, clock: Clock, metrics: Metrics) -> None:
-        self.name = loop.metadata.name
-        self.spec = loop.spec
+    def __init__(
+        self,
+        loop: ModelLoop,
+        log: PredictionLog,
+        outcomes: Outcomes | RemoteOutcomes,
+        clock: Clock,
+        metrics: Metrics,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or loop.metadata.name
         self.outcomes = outcomes
         self.clock = clock
         self.metrics = metrics
-        self.timeout = loop.spec.serving.timeout.total_seconds()
+        self.follow(loop)
         self.journal = Journal(self.name, log, metrics)
         self.mirror = Mirror(self.name, self.journal, clock, metrics)
         self.live: Live | None = None
-        self._models: OrderedDict[str, Served] = OrderedDict()
+        self._models: OrderedDict[str, Model] = OrderedDict()
         self._lock = threading.Lock()
 
-    def prepare(self, version: ModelVersion) -> Readiness:
-        """Loads a version once; where it is loaded, checks that its files are still the ones that were registered."""
+    def follow(self, loop: ModelLoop) -> None:
+        """From the next request on, what the loop's spec says of requests holds."""
+        self._loop = loop.metadata.name
+        self.spec = loop.spec
+        self.timeout = loop.spec.serving.timeout.total_seconds()
+
+    def prepare(self, version: ModelVersion, endpoint: str | None = None) -> Readiness:
+        """Loads a version once, or learns what the model server at `endpoint` serves; where that is done, checks that
+        its files are still the ones that were registered."""
         with self._lock:
             try:
                 served = self._models.get(version.version)
-                if served is None or served.digest != version.digest:
-                    self._models[version.version] = load(version)
+                if served is None or (served.digest, served.endpoint) != (version.digest, endpoint):
+                    made = load(version) if endpoint is None else adopt(version, endpoint, self._loop)
+                    self._models[version.version] = made
                 else:
                     served.check(version.digest)
                 self._models.move_to_end(version.version)
             except ArtifactChanged as error:
                 return Readiness(False, str(error), Reason.ARTIFACT_CHANGED)
+            except TemporaryError as error:
+                return Readiness(False, str(error), Reason.NOT_READY)
             except Exception as error:
                 _log.exception("version %s of %s does not load", version.version, self.name)
                 message = f"Version {version.version} of {self.name} does not load: {type(error).__name__}: {error}"
@@ -87,7 +108,7 @@ class Plane:
             for name in unrouted[: max(0, len(unrouted) - KEPT_UNROUTED)]:
                 del self._models[name]
 
-    def loaded(self, version: str) -> Served:
+    def loaded(self, version: str) -> Model:
         served = self._models.get(version)
         if served is None:
             raise Refused(404, f"Version {version} of {self.name} is not loaded. Loaded: {', '.join(self._models)}.")
@@ -115,6 +136,15 @@ class Plane:
         await self._record(request, groups)
         _refuse_unanswered(self.name, groups)
         return groups
+
+    def record(self, keys: list[str], labels: list[Any]) -> Receipt:
+        """Stores labels, or hands them on. Raises LabelRefused, TemporaryError."""
+        if isinstance(self.outcomes, RemoteOutcomes):
+            return self.outcomes.record_pairs(keys, labels)
+        import pandas as pd
+
+        frame = pd.DataFrame({"key": keys, "label": pd.Series(labels, dtype=object)})
+        return self.outcomes.record(frame, self.now(), "http")
 
     def now(self) -> datetime:
         return self.clock.now()

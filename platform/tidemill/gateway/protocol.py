@@ -50,6 +50,20 @@ def parse_json(body: bytes) -> dict[str, Any]:
 def parse_inference(document: Mapping[str, Any], key: str, event_time: str, now: datetime) -> Inference:
     """The tensor named `key` holds the rows' keys, else parameters.key, else they are made of the request's id; the
     one named `event_time` holds ISO times, else they are `now`. Both stay among the columns: a model may want them."""
+    columns, n = parse_columns(document)
+    id = document.get("id") or f"{_ids.getrandbits(128):032x}"
+    if not isinstance(id, str):
+        raise Refused(400, f'"id" must be text, not {id!r}.')
+    keys = _keys(columns.get(key), document, id, n, key)
+    given = columns.get(event_time)
+    times = [now] * n if given is None else [now if text is None else _time(text, event_time) for text in given]
+    if given is None:
+        columns[event_time] = [now.isoformat()] * n
+    return Inference(id, keys, times, columns)
+
+
+def parse_columns(document: Mapping[str, Any]) -> tuple[dict[str, list[Any]], int]:
+    """The request's tensors by name, and how many rows each has."""
     inputs = document.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise Refused(400, 'The request has no "inputs": send one tensor for each column.')
@@ -69,15 +83,7 @@ def parse_inference(document: Mapping[str, Any], key: str, event_time: str, now:
     assert n is not None
     if not 1 <= n <= MAX_ROWS:
         raise Refused(400 if n == 0 else 413, f"The request has {n} rows: send 1 to {MAX_ROWS}.")
-    id = document.get("id") or f"{_ids.getrandbits(128):032x}"
-    if not isinstance(id, str):
-        raise Refused(400, f'"id" must be text, not {id!r}.')
-    keys = _keys(columns.get(key), document, id, n, key)
-    given = columns.get(event_time)
-    times = [now] * n if given is None else [now if text is None else _time(text, event_time) for text in given]
-    if given is None:
-        columns[event_time] = [now.isoformat()] * n
-    return Inference(id, keys, times, columns)
+    return columns, n
 
 
 def _tensor(tensor: Any) -> tuple[str, list[Any]]:

@@ -1,59 +1,67 @@
-"""The gateway as a thing to start and stop: an HTTP server in a thread with an event loop of its own."""
+"""The gateway: the data planes of any number of loops at one address."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tidemill.loop.errors import TidemillError
+from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.loop.model import ModelVersion, Readiness, Route
 from tidemill.loop.ports import Clock, Outcomes, PredictionLog
 from tidemill.spec.model_loop import ModelLoop
 
+from .listening import Listener
 from .metrics import Metrics
 from .plane import Plane
 
 if TYPE_CHECKING:
-    import uvicorn
-
-_BACKLOG = 1024
+    from .hot_path import HotPath
 
 
 class Gateway:
-    """Serves any number of loops at one address. Versions and routes can be given before it is started."""
+    """Serves any number of loops at one address. Versions and routes can be given before it is started.
+
+    `waiting` names what must come before the gateway is ready: by default the loops that have no route yet."""
 
     def __init__(
         self,
         loops: Mapping[str, ModelLoop],
-        log: PredictionLog,
-        outcomes: Outcomes,
+        log: PredictionLog | None,
+        outcomes: Outcomes | None,
         clock: Clock,
         host: str = "127.0.0.1",
         port: int = 0,
+        keep_alive: int = 5,
     ) -> None:
-        self._host, self._port, self._clock = host, port, clock
-        self._metrics = Metrics()
+        self.metrics = Metrics()
+        self.waiting: Callable[[], list[str]] = self._unrouted
+        self._clock = clock
         self._planes: dict[str, Plane] = {}
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listener = Listener(host, port, keep_alive)
+        self._draining = False
+        self._app: HotPath | None = None
         for loop in loops.values():
+            assert log is not None and outcomes is not None
             self.add(loop, log, outcomes)
 
-    def add(self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes) -> None:
-        """One more loop, with its own log and outcomes."""
-        plane = Plane(loop, log, outcomes, self._clock, self._metrics)
+    def add(
+        self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes | RemoteOutcomes, name: str | None = None
+    ) -> Plane:
+        """One more loop, with its own log and outcomes, as the model `name` (default: the loop's)."""
+        plane = Plane(loop, log, outcomes, self._clock, self.metrics, name)
         self._planes[plane.name] = plane
+        return plane
+
+    def remove(self, name: str) -> None:
+        """What it was asked before is still answered."""
+        self._planes.pop(name, None)
 
     def loader(self, loop: str) -> Plane:
         """What adapters.embedded_serving.EmbeddedServing loads versions and applies routes with."""
         return self._planes[loop]
 
-    def prepare(self, loop: str, version: ModelVersion) -> Readiness:
-        return self._planes[loop].prepare(version)
+    def prepare(self, loop: str, version: ModelVersion, endpoint: str | None = None) -> Readiness:
+        return self._planes[loop].prepare(version, endpoint)
 
     def set_route(self, route: Route) -> None:
         """Raises NotReady for a version that is not loaded."""
@@ -61,41 +69,32 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return self._listener.url
 
     def start(self) -> None:
         """Returns when requests are answered. Raises TidemillError where the address is taken."""
-        import uvicorn
-
         from .app import create_app
 
-        bound = _bind(self._host, self._port)
-        self._port = bound.getsockname()[1]
-        app = create_app(self._planes, self._metrics)
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", http="httptools", timeout_graceful_shutdown=5
-        )
-        self._server = uvicorn.Server(config)
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(bound, started), name="gateway", daemon=True)
-        self._thread.start()
-        started.wait()
+        self._app = create_app(self._planes, self.metrics, self._not_ready)
+        self._listener.start(self._app)
+
+    def unready(self) -> None:
+        """Still answers, but says that it is about to end, and asks clients to take their next connection elsewhere."""
+        self._draining = True
+        if self._app is not None:
+            self._app.draining = True
 
     def stop(self, seconds: float = 10.0) -> None:
         """Answers what it was asked, scores what it owes, and ends. Idempotent."""
-        if self._server is None or self._thread is None:
-            return
-        self.drain(seconds)
-        self._server.should_exit = True
-        self._thread.join(seconds)
-        self._server = self._thread = self._loop = None
+        if self._listener.running:
+            self.drain(seconds)
+            self._listener.stop(seconds)
 
     def drain(self, seconds: float = 60.0) -> bool:
         """Waits until everything mirrored so far is scored and logged; False where that took longer."""
-        if self._loop is None:
+        waiting = self._listener.run(self._drained)
+        if waiting is None:
             return True
-        waiting = asyncio.run_coroutine_threadsafe(self._drained(), self._loop)
         try:
             waiting.result(seconds)
         except TimeoutError:
@@ -103,34 +102,12 @@ class Gateway:
             return False
         return True
 
+    def _not_ready(self) -> list[str] | None:
+        return None if self._draining else self.waiting()
+
+    def _unrouted(self) -> list[str]:
+        return [name for name, plane in self._planes.items() if plane.live is None]
+
     async def _drained(self) -> None:
-        for plane in self._planes.values():
+        for plane in list(self._planes.values()):
             await plane.mirror.drained()
-
-    def _run(self, bound: socket.socket, started: threading.Event) -> None:
-        import uvloop
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve(bound, started))
-
-    async def _serve(self, bound: socket.socket, started: threading.Event) -> None:
-        assert self._server is not None
-        self._loop = asyncio.get_running_loop()
-        # Connections wait in the socket's backlog until the server takes them: it may be used at once.
-        self._loop.call_soon(started.set)
-        await self._server.serve(sockets=[bound])
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(_BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise TidemillError(
-            f"The gateway cannot listen on {host}:{port}: {error.strerror}. Is one running already? Give another port."
-        ) from error
-    return bound

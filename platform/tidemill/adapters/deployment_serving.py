@@ -1,0 +1,201 @@
+"""The Serving port on a cluster: a Deployment and its Service for each version, a ConfigMap for the route.
+
+Everything is said by server-side apply, again and again: what somebody deletes or edits comes back at the next
+`prepare` or `set_route`. What serves no more is marked in the cluster itself and deleted after a grace, so that no
+gateway loses a version that it still asks.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tidemill.loop.errors import NotReady, TidemillError
+from tidemill.loop.ids import digest_of
+from tidemill.loop.model import ModelVersion, Readiness, Route
+from tidemill.loop.ports import Clock
+from tidemill.spec.model_loop import ModelLoop
+
+from .kubernetes_api import KubernetesApi, Object
+from .manifests.model_deployment import ModelServing, endpoint, metadata, model_objects, object_name, selector
+from .manifests.pod_reasons import is_rolled_out, why_not_ready
+from .route_document import RouteDocument, dumps, loads, named
+from .route_watch import DATA_KEY, PREFIX
+
+GRACE = timedelta(minutes=5)
+UNUSED = "tidemill.dev/unused-since"  # annotation of a Deployment that nothing names
+_PART = {"tidemill.dev/part": "route"}
+_AGAIN = timedelta(minutes=1)  # what was applied is applied again after this, in case somebody changed it
+_KINDS = (("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget"), ("v1", "Service"))
+_SECONDS = 2.0
+
+
+def answers(endpoint: str, loop: str, version: str) -> str | None:
+    """None where the version is ready there, else what is heard instead."""
+    parts = urlsplit(endpoint)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", f"/v2/models/{quote(loop)}/versions/{quote(version)}/ready")
+        response = connection.getresponse()
+        response.read()
+        return None if response.status == 200 else f"it answers {response.status}"
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+
+
+class DeploymentServing:
+    """One loop in its namespace. `owner`: the ModelLoop's apiVersion, kind, name and uid; all that is made goes with
+    it. `ask` is how an endpoint is asked whether it is ready. Keep one a loop: a new one applies everything anew."""
+
+    def __init__(
+        self,
+        loop: ModelLoop,
+        namespace: str,
+        serving: ModelServing,
+        api: KubernetesApi,
+        clock: Clock,
+        owner: Mapping[str, Any] | None = None,
+        grace: timedelta = GRACE,
+        ask: Callable[[str, str, str], str | None] = answers,
+    ) -> None:
+        self._document = loop.model_dump(by_alias=True, mode="json")
+        self._loop, self._namespace, self._serving = loop.metadata.name, namespace, serving
+        self._api, self._clock, self._owner, self._grace, self._ask = api, clock, owner, grace, ask
+        self._prepared: dict[str, ModelVersion] = {}
+        self._applied: dict[str, tuple[str, int, datetime]] = {}  # by version: digest, generation, when
+        self._named_at: dict[str, datetime] = {}
+        self._swept: datetime | None = None
+
+    def prepare(self, version: ModelVersion) -> Readiness:
+        """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own
+        words why not. Raises TemporaryError where the API server is away."""
+        self._prepared[version.version] = version
+        self._named_at[version.version] = self._clock.now()
+        deployment = self._ensure(version)
+        self._sweep()
+        stored = self._stored()
+        route = None if stored is None else stored.route
+        serves = route is not None and version.version in named(route)
+        if not is_rolled_out(deployment, serves):
+            return why_not_ready(deployment, self._pods(version))
+        where = endpoint(self._loop, version.version, self._namespace)
+        heard = self._ask(where, self._loop, version.version)
+        if heard is not None:
+            self._applied.pop(version.version, None)  # its Service may be gone: applied again the next time
+            return Readiness(False, f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}.")
+        return Readiness(True)
+
+    def set_route(self, route: Route) -> None:
+        stored = self._stored()
+        known = {**({} if stored is None else stored.versions), **self._prepared}
+        for name in named(route):
+            if name not in known:
+                raise NotReady(
+                    f"Version {name} of {self._loop} is in a route but was never prepared. Prepare it first."
+                )
+            readiness = self.prepare(known[name])
+            if not readiness.ready:
+                raise NotReady(f"Version {name} of {self._loop} cannot take traffic: {readiness.message}")
+        self._api.apply(self._config_map(route, {name: known[name] for name in named(route)}))
+
+    def route(self, loop: str) -> Route | None:
+        """What the cluster says, read from it; None where there is none, or it is not as we wrote it: then it is to be
+        written again."""
+        if loop != self._loop:
+            return None
+        stored = self._stored(strict=True)
+        return None if stored is None else stored.route
+
+    def release(self) -> None:
+        """Deletes the route and every version of the loop, for a loop that has no owner to go with."""
+        self._api.delete("v1", "ConfigMap", self._namespace, PREFIX + self._loop)
+        for deployment in self._deployments():
+            self._delete(deployment["metadata"]["name"])
+
+    def _ensure(self, version: ModelVersion) -> Object:
+        name, now = object_name(self._loop, version.version), self._clock.now()
+        objects = model_objects(self._loop, self._namespace, version, self._serving, self._owner)
+        digest = digest_of(objects)
+        current = self._api.get("apps/v1", "Deployment", self._namespace, name)
+        done = self._applied.get(version.version)
+        if current is None or done is None or done[0] != digest or now - done[2] > _AGAIN or (
+            current["metadata"]["generation"] != done[1]
+        ):  # fmt: skip
+            for document in objects:
+                answer = self._api.apply(document)
+                current = answer if document["kind"] == "Deployment" else current
+            assert current is not None, "a Deployment is among the objects"
+            self._applied[version.version] = (digest, current["metadata"]["generation"], now)
+        if UNUSED in (current["metadata"].get("annotations") or {}):
+            self._mark(name, None)
+        return current
+
+    def _pods(self, version: ModelVersion) -> list[Object]:
+        wanted = ",".join(f"{name}={value}" for name, value in selector(self._loop, version.version).items())
+        pods: list[Object] = self._api.list("v1", "Pod", self._namespace, wanted)["items"]
+        return pods
+
+    def _stored(self, strict: bool = False) -> RouteDocument | None:
+        """`strict`: None where it is not exactly what we would write for its route."""
+        found = self._api.get("v1", "ConfigMap", self._namespace, PREFIX + self._loop)
+        if found is None:
+            return None
+        try:
+            stored = loads((found.get("data") or {}).get(DATA_KEY, ""), f"ConfigMap {PREFIX}{self._loop}")
+        except TidemillError:
+            return None  # somebody broke it: it is written again
+        if not strict or stored.route is None:
+            return stored
+        versions = {**stored.versions, **{n: v for n, v in self._prepared.items() if n in stored.versions}}
+        mine = self._config_map(stored.route, {name: versions[name] for name in named(stored.route)})
+        labels = found["metadata"].get("labels") or {}
+        same = found["data"] == mine["data"] and mine["metadata"]["labels"].items() <= labels.items()
+        return stored if same else None
+
+    def _config_map(self, route: Route, versions: Mapping[str, ModelVersion]) -> Object:
+        endpoints = {name: endpoint(self._loop, name, self._namespace) for name in versions}
+        document = RouteDocument(route, versions, endpoints, self._document)
+        meta = metadata(PREFIX + self._loop, self._namespace, {**_PART, "tidemill.dev/loop": self._loop}, self._owner)
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {DATA_KEY: dumps(document)}}
+
+    def _sweep(self) -> None:
+        """Marks what nothing names, and deletes what was marked long enough ago."""
+        now = self._clock.now()
+        if self._swept is not None and now - self._swept < _AGAIN:
+            return
+        self._swept = now
+        stored = self._stored()
+        keep = set() if stored is None or stored.route is None else set(named(stored.route))
+        keep |= {name for name, at in self._named_at.items() if now - at < self._grace}
+        names = {object_name(self._loop, version) for version in keep}
+        for deployment in self._deployments():
+            name = deployment["metadata"]["name"]
+            since = (deployment["metadata"].get("annotations") or {}).get(UNUSED)
+            if name in names:
+                if since is not None:
+                    self._mark(name, None)
+            elif since is None:
+                self._mark(name, now.isoformat())
+            elif now - datetime.fromisoformat(since) >= self._grace:
+                self._delete(name)
+
+    def _deployments(self) -> list[Object]:
+        wanted = {**selector(self._loop), "app.kubernetes.io/managed-by": "tidemill"}
+        query = ",".join(f"{name}={value}" for name, value in wanted.items())
+        found: list[Object] = self._api.list("apps/v1", "Deployment", self._namespace, query)["items"]
+        return found
+
+    def _mark(self, name: str, since: str | None) -> None:
+        patch = {"metadata": {"annotations": {UNUSED: since}}}
+        self._api.merge("apps/v1", "Deployment", self._namespace, name, patch)
+
+    def _delete(self, name: str) -> None:
+        for version, kind in _KINDS:
+            self._api.delete(version, kind, self._namespace, name)
+        # Last: while it is there, a killed process finds the rest again.
+        self._api.delete("apps/v1", "Deployment", self._namespace, name)

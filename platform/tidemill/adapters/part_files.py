@@ -1,0 +1,74 @@
+"""Listing, fetching and removing the parts of the prediction log, on this machine or in an object store."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tidemill.loop.errors import TemporaryError
+from tidemill.loop.turn import files
+
+_ONE_BY_ONE = 8  # days; more are listed in one go
+
+Parts = dict[str, dict[str, int]]  # day -> name -> bytes
+
+
+def list_part_files(url: str, wanted: Sequence[str]) -> Parts:
+    """The parts of the wanted days; days without any are left out."""
+    folder = files.local_path(url)
+    if folder is not None:
+        found = [
+            (day, path.name, path.stat().st_size)
+            for day in wanted
+            for path in sorted((folder / f"day={day}").glob("part-*.parquet"))
+        ]
+    elif len(wanted) > _ONE_BY_ONE:
+        found = [_entry(entry) for entry in files.listing(url, deep=True)]
+    else:
+        found = [_entry(entry) for day in wanted for entry in files.listing(files.join(url, f"day={day}"))]
+    among = set(wanted)
+    parts: Parts = {}
+    for day, name, size in sorted(found):
+        if day in among and name.startswith("part-") and name.endswith(".parquet"):
+            parts.setdefault(day, {})[name] = size
+    return parts
+
+
+def fetch_part_files(url: str, names: Sequence[str], to: Path) -> None:
+    """Raises FileNotFoundError for one that is there no more."""
+    to.mkdir(parents=True, exist_ok=True)
+    here = files.local_path(url)
+    with tempfile.TemporaryDirectory(dir=to) as aside:
+        for name, path in zip(names, files.fetch([files.join(url, name) for name in names], Path(aside)), strict=True):
+            if here is None:
+                path.replace(to / name)  # whole or not at all
+            else:
+                link = Path(aside) / name
+                link.symlink_to(path.absolute())
+                path.stat()
+                link.replace(to / name)
+
+
+def remove_part_files(uris: Sequence[str]) -> None:
+    """Those that are gone already do not matter."""
+    for uri in uris:
+        path = files.local_path(uri)
+        if path is not None:
+            path.unlink(missing_ok=True)
+            continue
+        import fsspec
+
+        try:
+            store = fsspec.filesystem(urlsplit(uri).scheme)
+            store.rm_file(store._strip_protocol(uri))
+        except FileNotFoundError:
+            continue
+        except Exception as error:
+            raise TemporaryError(f"{uri} could not be removed: {type(error).__name__}: {error}.") from error
+
+
+def _entry(entry: dict[str, object]) -> tuple[str, str, int]:
+    folder, _, name = str(entry["name"]).rpartition("/")
+    return folder.rpartition("day=")[2], name, int(str(entry.get("size") or 0))

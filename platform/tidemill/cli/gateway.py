@@ -1,0 +1,118 @@
+"""`tidemill gateway`: the data plane of a cluster, as the gateway's Pods run it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.log_shipper import LogShipper
+    from tidemill.gateway.server import Gateway
+
+KEEP_ALIVE = 75  # seconds
+
+
+@click.command()
+@click.option("--host", envvar="TIDEMILL_HOST", default="0.0.0.0", show_default=True, help="Address to listen on.")
+@click.option("--port", envvar="TIDEMILL_PORT", type=int, default=8080, show_default=True, help="0: any free port.")
+@click.option(
+    "--namespaces",
+    envvar="TIDEMILL_NAMESPACES",
+    help="Whose loops are served, separated by commas; '*' for all. Default: the gateway's own.",
+)
+@click.option("--namespace", envvar="TIDEMILL_NAMESPACE", help="The gateway's own; default: the service account's.")
+@click.option(
+    "--storage", envvar="TIDEMILL_STORAGE", required=True, help="URL below which predictions are kept, such as s3://..."
+)
+@click.option("--server", envvar="TIDEMILL_SERVER", required=True, help="URL of the Tidemill server: labels go there.")
+@click.option(
+    "--token-file",
+    envvar="TIDEMILL_TOKEN_FILE",
+    type=click.Path(path_type=Path),
+    help="Shown to the server; default: the service account's token.",
+)
+@click.option(
+    "--spool",
+    envvar="TIDEMILL_SPOOL",
+    type=click.Path(path_type=Path),
+    default=Path("/var/spool/tidemill"),
+    show_default=True,
+    help="A folder of this process alone, that outlives it.",
+)
+@click.option("--spool-limit", envvar="TIDEMILL_SPOOL_LIMIT_MIB", type=int, default=1024, show_default=True,
+              help="MiB of predictions that may wait there while the store is away.")  # fmt: skip
+@click.option("--log-seconds", envvar="TIDEMILL_LOG_SECONDS", type=click.FloatRange(min=0.1), default=2.0,
+              show_default=True, help="How often predictions are shipped.")  # fmt: skip
+@click.option("--drain-seconds", envvar="TIDEMILL_DRAIN_SECONDS", type=click.FloatRange(min=0), default=5.0,
+              show_default=True, help="How long to answer on after being asked to end.")  # fmt: skip
+def command(
+    host: str,
+    port: int,
+    namespaces: str | None,
+    namespace: str | None,
+    storage: str,
+    server: str,
+    token_file: Path | None,
+    spool: Path,
+    spool_limit: int,
+    log_seconds: float,
+    drain_seconds: float,
+) -> None:
+    """Answer requests on a cluster: the data plane of every loop there."""
+    import logging
+
+    from tidemill.adapters.kubernetes_access import SERVICE_ACCOUNT
+    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.log_shipper import LogShipper
+    from tidemill.adapters.system_clock import SystemClock
+    from tidemill.gateway.draining import Ending
+    from tidemill.gateway.server import Gateway
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    ending = Ending()
+    api = KubernetesApi()
+    own = namespace or api.access.namespace
+    token = token_file or (SERVICE_ACCOUNT / "token" if (SERVICE_ACCOUNT / "token").exists() else None)
+    shipper = LogShipper(spool / "predictions", storage, spool_limit << 20, log_seconds)
+    gateway = Gateway({}, None, None, SystemClock(), host, port, KEEP_ALIVE)
+    scopes = None if namespaces == "*" else [name.strip() for name in (namespaces or own).split(",") if name.strip()]
+    _follow(gateway, api, own, scopes, spool / "routes", shipper, server, token, ending.asked)
+    shipper.start()
+    gateway.start()
+    click.echo(f"loops of {', '.join(scopes or ['all namespaces'])} answer at {gateway.url}/v2/models/")
+    ending.wait(gateway.unready, drain_seconds)
+    gateway.stop()
+    shipper.close()
+
+
+def _follow(
+    gateway: Gateway,
+    api: KubernetesApi,
+    own: str,
+    scopes: list[str] | None,
+    cache: Path,
+    shipper: LogShipper,
+    server: str,
+    token: Path | None,
+    stop: threading.Event,
+) -> None:
+    from tidemill.adapters.remote_outcomes import RemoteOutcomes
+    from tidemill.adapters.route_watch import RouteWatch
+    from tidemill.gateway.cluster import ClusterFollower
+
+    follower = ClusterFollower(
+        gateway,
+        own,
+        lambda namespace, loop: (shipper.log(namespace, loop), RemoteOutcomes(server, namespace, loop, token)),
+        lambda: watch.unlisted,
+    )
+    watch = RouteWatch(api, scopes, cache, follower.changed, stop)
+    gateway.metrics.gauge("routes_pending", "Loops whose wanted route is not live yet.", follower.pending)
+    gateway.metrics.gauge("routes_unwatched", "Scopes of which nothing is heard.", lambda: len(watch.down))
+    gateway.metrics.gauge("prediction_log_waiting_bytes", "Predictions not shipped.", lambda: shipper.waiting)
+    watch.start()
+    threading.Thread(target=follower.follow, args=(stop,), name="follower", daemon=True).start()

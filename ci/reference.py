@@ -45,12 +45,13 @@ def model_loop_page() -> str:
     lines.append("| form | how it is written | such as |\n|---|---|---|")
     lines += [f"| {word} | {how} | {example} |" for word, (_, how, example) in FORMS.items()]
     for kind, root in KINDS.items():
-        lines += [f"\n## {kind}\n\n{_docstring(root)}", *_tables(root)]
+        lines += [f"\n## {kind}\n\n{_docstring(root)}", *_tables(root, absent="off")]
     return "\n".join(lines) + "\n"
 
 
-def _tables(root: type[BaseModel], below: str = "") -> list[str]:
-    """A table of fields for each model, those of a path `below` alone where one is given."""
+def _tables(root: type[BaseModel], below: str = "", absent: str = "") -> list[str]:
+    """A table of fields for each model, those of a path `below` alone where one is given. `absent`: what it means that
+    a mapping is not there."""
     lines, schema = [], schema_of(root)
     for model, path in _with_paths(root):
         if not path.startswith(below):
@@ -59,7 +60,8 @@ def _tables(root: type[BaseModel], below: str = "") -> list[str]:
         if model is not root:
             lines.append(f"\n### {path}\n\n{_docstring(model)}")
         lines.append("\n| field | type | default | meaning |\n|---|---|---|---|")
-        lines += [_field_row(field, described["properties"][field.alias]) for field in model.model_fields.values()]
+        properties = described["properties"]
+        lines += [_field_row(field, properties[field.alias], absent) for field in model.model_fields.values()]
     return lines
 
 
@@ -103,17 +105,17 @@ def _many(field: Any) -> str:
     return "[]" if get_origin(field.annotation) is tuple else ""
 
 
-def _field_row(field: Any, described: dict[str, Any]) -> str:
+def _field_row(field: Any, described: dict[str, Any], absent: str) -> str:
     if field.is_required():
         default = "required"
     elif "default" not in described or model_in(field.annotation) is not None:
-        default = "" if described.get("default", 0) is not None else "off"
-    elif described["default"] is None:
+        default = "" if described.get("default", 0) is not None else absent
+    elif described["default"] in (None, ""):
         default = ""
     else:
         default = _code(as_written(field))
     kind = _type(described)
-    if model_in(field.annotation) is None and kind == "duration" and "positive" in repr(field.metadata):
+    if model_in(field.annotation) is None and kind == "duration" and quantities.SOME_TIME in field.metadata:
         kind = "duration > 0"
     return f"| `{field.alias}` | {kind} | {default} | {described.get('description', '')} |"
 
@@ -134,6 +136,8 @@ def _type(described: dict[str, Any]) -> str:
         return " or ".join(f"`{word}`" for word in described.get("enum", [described.get("const")]))
     if "$ref" in described:
         return "mapping"
+    if described.get("format") == "date-time":
+        return "time"
     kind = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "mapping"}
     if described.get("type") == "array":
         return (

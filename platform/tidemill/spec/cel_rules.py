@@ -18,7 +18,7 @@ Validation = dict[str, str]
 
 def form_validation(form: Form, words: Sequence[str] = (), value: str = "self") -> Validation:
     """That a text is of a form, or one of some words; said with the text itself."""
-    said = f"{form.message}, or {' or '.join(words)}" if words else form.message
+    said = _said(form.message, words)
     shown = cel.shown(value) if form.bare_numbers else f'"\'" + {value} + "\'"'
     return {
         "rule": _or_one_of(words, value, form.holds(value)),
@@ -29,8 +29,12 @@ def form_validation(form: Form, words: Sequence[str] = (), value: str = "self") 
 
 def check_validations(form: Form, checks: Iterable[Check], words: Sequence[str] = ()) -> list[Validation]:
     """What is asked of a text of that form."""
+    malformed = f"!({form.holds('self')})"
     return [
-        {"rule": _or_one_of(words, "self", f"!{form.holds('self')} || {check.cel}"), "message": check.message}
+        {
+            "rule": _or_one_of(words, "self", f"{malformed} || {check.cel}"),
+            "message": _said(check.message, words),
+        }
         for check in checks
     ]
 
@@ -82,6 +86,11 @@ def _field(path: list[str], model: type[BaseModel]) -> tuple[str, str, Form, Any
 
 def _number(default: timedelta | float) -> float:
     return default.total_seconds() * 1000 if isinstance(default, timedelta) else default
+
+
+def _said(message: str, words: Sequence[str]) -> str:
+    """As `explain` says it of a field that takes a text or a word."""
+    return f"{message}, or {' or '.join(words)}" if words else message
 
 
 def _or_one_of(words: Sequence[str], value: str, rule: str) -> str:

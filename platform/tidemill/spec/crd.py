@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from .cel_rules import form_validation
 from .described import docstring, sentence
+from .forms import NAME
 from .loop_status import ModelLoopStatus
-from .model_loop import NAME, ModelLoop, ModelLoopSpec
+from .model_loop import ModelLoop, ModelLoopSpec
 from .model_rollout import ModelRollout, ModelRolloutSpec, ModelRolloutStatus
 from .structural import RULES, structural
 

@@ -44,21 +44,23 @@ RATE = Form(
 )
 
 
-def _cron_field(value: str) -> str:
-    item = rf"([*?]|{value}(-{value})?)(/[0-9]+)?"
+def _cron_field(value: str, alone: str = "") -> str:
+    """Values, ranges and steps; and, `alone`, what takes neither."""
+    item = rf"(([*]|{value}(-{value})?)(/0*[1-9][0-9]*)?{'|' if alone else ''}{alone})"
     return f"{item}(,{item})*"
 
 
+_DATE = "(0?[1-9]|[12][0-9]|3[01])"
+_DAY = "(0?[0-7]|(?i:sun|mon|tue|wed|thu|fri|sat))"
 CRON = Form(
     r"\s*"
     + r"\s+".join(
-        _cron_field(value)
-        for value in (
-            "([0-5]?[0-9])",
-            "([01]?[0-9]|2[0-3])",
-            "(0?[1-9]|[12][0-9]|3[01]|[lL])",
-            "(0?[1-9]|1[0-2]|[A-Za-z]{3})",
-            "([lL]?[0-7]|[A-Za-z]{3})(#[1-5])?",
+        (
+            _cron_field("[0-5]?[0-9]"),
+            _cron_field("([01]?[0-9]|2[0-3])"),
+            _cron_field(_DATE, rf"[?lL]|{_DATE}-[lL](/0*[1-9][0-9]*)?"),
+            _cron_field("(0?[1-9]|1[0-2]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"),
+            _cron_field(_DAY, rf"[?]|[lL][0-7]|{_DAY}#[1-5]"),
         )
     )
     + r"\s*",

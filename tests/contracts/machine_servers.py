@@ -54,7 +54,8 @@ def mlflow_server(folder: Path) -> Iterator[int]:
                "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination",
                str(folder / "mlflow"), "--allowed-hosts", "*"]  # fmt: skip
     with (folder / "mlflow.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, process_group=0)
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # a dozen processes otherwise
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, process_group=0, env=environment)
     try:
         until = time.monotonic() + 120
         while not _answers(port):

@@ -24,7 +24,7 @@ def asking_command(what: str, done: str, help: str, partition: bool = False) -> 
     @output_option
     def command(project: Project, note: str, by: str | None, output: str, partition: str | None = None) -> None:
         from tidemill.adapters.system_clock import SystemClock
-        from tidemill.loop.requests import ask
+        from tidemill.loop.asking import ask
 
         from .wiring import open_state
 

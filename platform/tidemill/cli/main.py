@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "abort": ("abort", "End the running rollout; the champion stays."),
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),
+    "server": ("server", "Serve the HTTP API, the inbox of events, and metrics."),
     "outcomes": ("outcomes", "Send labels that came true, from a file."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

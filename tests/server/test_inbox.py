@@ -57,7 +57,8 @@ def test_a_request_to_train_becomes_one_request(client: TestClient, world: World
 
 def test_binary_mode(client: TestClient, world: World) -> None:
     headers = {"ce-specversion": "1.0", "ce-id": "%e2%82%ac", "ce-source": "/kafka",
-               "ce-type": "dev.tidemill.data.arrived", "ce-loop": "visits", "content-type": "application/octet-stream"}  # fmt: skip
+               "ce-type": "dev.tidemill.data.arrived", "ce-loop": "visits",
+               "content-type": "application/octet-stream"}  # fmt: skip
     assert client.post(EVENTS, content=b"\x00whatever", headers=headers).status_code == 202
     assert world.state().documents("visits", "event")[0]["event"] == "€"
 

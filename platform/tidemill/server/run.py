@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,11 @@ def serve(api: Api, host: str, port: int, started: Callable[[str], None] = lambd
     bound = _bind(host, port)
     shown = f"[{host}]" if ":" in host else host
     started(f"http://{shown}:{bound.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[bound])
+    server = uvicorn.Server(config)
+    # uvicorn hands a signal on, once it has ended well, to who handled it before: that would end us as if killed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    server.run(sockets=[bound])
 
 
 def is_loopback(host: str) -> bool:

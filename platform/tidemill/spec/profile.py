@@ -17,6 +17,14 @@ class GatewayAddress(Strict):
     port: Whole = Field(8080, ge=0, le=65535, description="0: any free port")
 
 
+class ServerAddress(Strict):
+    """A server that stands for the loop: `status`, `history`, `train` and their like ask it, not the files here."""
+
+    url: str = Field(pattern=r"^https?://[^/\s]+", description="where it answers")
+    namespace: str = Field("default", min_length=1, max_length=63, description="the namespace that the loop is in")
+    token_file: str | None = Field(None, description="file with the bearer token; default: TIDEMILL_TOKEN")
+
+
 class ProfileSpec(Strict):
     """Where things are."""
 
@@ -24,6 +32,7 @@ class ProfileSpec(Strict):
     state: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`")
     tracking: str | None = Field(None, description="MLflow tracking URI; default: SQLite in `home`")
     gateway: GatewayAddress = Field(GatewayAddress(), description="where the data plane listens")
+    server: ServerAddress | None = Field(None, description="the server to ask; without it, the files here")
 
 
 class Profile(Strict):

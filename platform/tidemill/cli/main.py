@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),
     "server": ("server", "Serve the HTTP API, the inbox of events, and metrics."),
+    "render": ("render", "Print manifests that tell the server of data that arrives."),
     "outcomes": ("outcomes", "Send labels that came true, from a file."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from server_harness import LOOP, World
 from tidemill.adapters.kubernetes_api import Cluster, KubernetesApi, read_kubeconfig
 from tidemill.adapters.kubernetes_auth import KubernetesAuth, User
 from tidemill.adapters.sql_database import Database
+from tidemill.loop.asking import WORDS
 from tidemill.loop.errors import TidemillError
 from tidemill.server.access import LOOPS, Access, listing, reading, sending
 from tidemill.server.answers import Refused
@@ -145,3 +147,13 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("kind: Config\n")
     with pytest.raises(TidemillError, match="current cluster"):
         read_kubeconfig(tmp_path / "empty")
+
+
+def test_the_reference_names_every_right_that_is_asked_for() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+    parts = [*WORDS, "outcomes", "events", "alerts"]
+    asked = [listing("n"), reading("n", "x"), reading("n", "x", "history"), *(sending("n", part) for part in parts)]
+    for access in asked:
+        assert f"| `{access.verb}` | `{access.resource}` | `{access.role}` |" in text, access
+    roles = (Path(__file__).parents[2] / "manifests" / "roles.yaml").read_text()
+    assert {access.role for access in asked} <= set(re.findall(r"name: (tidemill-\w+)", roles))

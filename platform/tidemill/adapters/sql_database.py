@@ -28,8 +28,10 @@ _SESSION = (
 class Database:
     """One pool of connections, for as many stores as like to share it. Brings the tables up when it is opened."""
 
-    def __init__(self, url: str, busy_seconds: float = 10.0, pool_size: int = 5) -> None:
-        self.engine = _engine(url, busy_seconds, pool_size)
+    def __init__(self, url: str, busy_seconds: float = 10.0, pool_size: int = 5, durable: bool = False) -> None:
+        """`durable`: on SQLite, too, what is written outlives the machine's power (as it always does on PostgreSQL),
+        not the process alone. For who tells others that it is recorded."""
+        self.engine = _engine(url, busy_seconds, pool_size, "FULL" if durable else "NORMAL")
         self.is_postgres = self.engine.dialect.name == "postgresql"
         with self.transaction(write=False) as connection:
             version = version_of(connection, self.where)
@@ -90,14 +92,14 @@ def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, An
     return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
 
 
-def _engine(url: str, busy_seconds: float, pool_size: int) -> sa.Engine:
+def _engine(url: str, busy_seconds: float, pool_size: int, synchronous: str) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         arguments = {"timeout": busy_seconds, "check_same_thread": False}
         engine = sa.create_engine(parsed, connect_args=arguments, json_deserializer=orjson.loads)
-        sa.event.listen(engine, "connect", _sqlite_session)
+        sa.event.listen(engine, "connect", lambda connection, _: _sqlite_session(connection, synchronous))
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
     if parsed.get_backend_name() != "postgresql":
@@ -131,11 +133,11 @@ def _postgres_session(connection: Any, _record: Any) -> None:
     connection.commit()
 
 
-def _sqlite_session(connection: Any, _record: Any) -> None:
+def _sqlite_session(connection: Any, synchronous: str) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA synchronous={synchronous}")
     cursor.close()
 
 

@@ -29,6 +29,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "abort": ("abort", "End the running rollout; the champion stays."),
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),
+    "server": ("server", "Serve the HTTP API, the inbox of events, and metrics."),
+    "render": ("render", "Print manifests that tell the server of data that arrives."),
     "outcomes": ("outcomes", "Send labels that came true, from a file."),
     "controller": ("controller", "Keep the ModelLoops of a cluster."),
     "gateway": ("gateway", "Answer requests on a cluster: the data plane of every loop there."),

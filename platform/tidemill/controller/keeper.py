@@ -125,7 +125,6 @@ class Keeper:
 
     def _open(self, wanted: Wanted) -> Context:
         from tidemill.adapters.notifiers import CallNotifier
-        from tidemill.spec.from_cluster import from_cluster
         from tidemill.spec.model_loop import ModelLoop
 
         document = {

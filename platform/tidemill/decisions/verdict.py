@@ -29,6 +29,7 @@ class Reason(StrEnum):
     PERFORMANCE = "Performance"  # the champion loses more than it promises
     DRIFT = "Drift"  # the inputs are not what they were
     MANUAL = "Manual"  # a person asked
+    ALERT = "Alert"  # Alertmanager says that something around the loop is wrong
     BOOTSTRAP = "Bootstrap"  # there is no champion yet
     # starting a turn
     NO_SIGNAL = "NoSignal"  # there is no reason to train

@@ -73,6 +73,14 @@ class ServingPlace(Strict):
     deployments: Pods | None = Field(None, description="a Deployment for each version")
 
 
+class ServerAddress(Strict):
+    """A server that stands for the loop: `status`, `history`, `train` and their like ask it, not the files here."""
+
+    url: str = Field(pattern=r"^https?://[^/\s]+", description="where it answers")
+    namespace: str = Field("default", min_length=1, max_length=63, description="the namespace that the loop is in")
+    token_file: str | None = Field(None, description="file with the bearer token; default: TIDEMILL_TOKEN")
+
+
 class ProfileSpec(Strict):
     """Where things are."""
 
@@ -85,6 +93,7 @@ class ProfileSpec(Strict):
     gateway: GatewayAddress = Field(GatewayAddress(), description="where the data plane listens")
     pipelines: PipelinesPlace = Field(PipelinesPlace(), description="what runs turns")
     serving: ServingPlace = Field(ServingPlace(), description="what serves versions")
+    server: ServerAddress | None = Field(None, description="the server to ask; without it, the files here")
 
 
 class Profile(Strict):

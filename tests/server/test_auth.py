@@ -147,7 +147,7 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     with pytest.raises(TidemillError, match="Set KUBECONFIG"):
         read_kubeconfig(tmp_path / "none")
     (tmp_path / "empty").write_text("kind: Config\n")
-    with pytest.raises(TidemillError, match="current cluster"):
+    with pytest.raises(TidemillError, match="current context"):
         read_kubeconfig(tmp_path / "empty")
 
 

@@ -119,7 +119,8 @@ def test_a_component_that_fails_hands_nothing_on_and_keeps_its_exit_code(tmp_pat
 
 def test_a_container_component_gets_its_values_where_it_names_them(tmp_path: Path) -> None:
     given = executor_input(tmp_path, {"text": "a b", "n": 2}, {}, data="system.Dataset", out="parameter")
-    command = ["sh", "-c", 'printf "$1" > "$2"; echo "$3" > "$4"', "x", '{"Concat": ["{{$.inputs.parameters[\'text\']}}", '
+    command = ["sh", "-c", 'printf "$1" > "$2"; echo "$3" > "$4"', "x",
+               '{"Concat": ["{{$.inputs.parameters[\'text\']}}", '
                '" x", "{{$.inputs.parameters[\'n\']}}"]}', "{{$.outputs.parameters['out'].output_file}}",
                "{{$.outputs.artifacts['data'].uri}}", "{{$.outputs.artifacts['data'].path}}"]  # fmt: skip
     assert launched(tmp_path, given, command, {"out": "STRING"}) == 0

@@ -7,7 +7,6 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,26 +78,18 @@ class Argo:
 
 @pytest.fixture(scope="module")
 def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Argo]:
-    connection = argo_world.connected()
-    from kubernetes import client
-
-    with ExitStack() as stack:
-        port = stack.enter_context(store())
-        for cluster in argo_world.namespace(connection):
-            client.CoreV1Api(connection).create_namespaced_secret(
-                cluster.namespace, {"metadata": {"name": "store"}, "stringData": KEYS}
-            )
-            settings = replace(
-                cluster.settings,
-                env={"AWS_ENDPOINT_URL": f"http://{HOST}:{port}", "AWS_REGION": "us-east-1"},
-                secrets=(SecretEnv("store", tuple(KEYS)),),
-            )
-            yield Argo(Workflows(connection, cluster.namespace), settings, tmp_path_factory.mktemp("compiled"))
+    with argo_world.cluster() as cluster, store() as port:
+        settings = replace(
+            cluster.settings,
+            env={"AWS_ENDPOINT_URL": f"http://{HOST}:{port}", "AWS_REGION": "us-east-1"},
+            secrets=(SecretEnv("store", tuple(KEYS)),),
+        )
+        yield Argo(Workflows(cluster.api, cluster.namespace), settings, tmp_path_factory.mktemp("compiled"))
 
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_argos_schemas_take_it(argo: Argo, name: str) -> None:
-    argo.workflows.create(argo.translated(name), dry_run=True)
+    argo.workflows.create(argo.translated(name), check=True)
 
 
 def test_argos_schemas_take_the_training_pipeline_and_refuse_a_field_that_is_none(argo: Argo) -> None:
@@ -106,9 +97,9 @@ def test_argos_schemas_take_the_training_pipeline_and_refuse_a_field_that_is_non
     made = translate(
         read_ir(training), Run("t", "s3://b/p", 60), {"request_uri": "u", "request_digest": "d"}, argo.settings
     )
-    argo.workflows.create(made, dry_run=True)
+    argo.workflows.create(made, check=True)
     with pytest.raises(TidemillError, match="noSuchField"):
-        argo.workflows.create({**made, "spec": {**made["spec"], "noSuchField": 1}}, dry_run=True)
+        argo.workflows.create({**made, "spec": {**made["spec"], "noSuchField": 1}}, check=True)
 
 
 @pytest.mark.parametrize(("n", "taken", "skipped"), [(3, 2, (3, 4)), (0, 3, (2, 4)), (1, 4, (2, 3))])

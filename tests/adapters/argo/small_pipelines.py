@@ -170,3 +170,29 @@ def lists():
     with dsl.ParallelFor([1, 2]):
         made = write(text="a")
     many(data=dsl.Collected(made.outputs["data"]))
+
+
+# turns whose steps cannot say why they failed
+
+
+@component
+def hungry() -> str:
+    return "x" * len(bytes(bytearray(1 << 30)))
+
+
+@component
+def leaves() -> str:
+    import sys
+
+    print("PermissionError: no way in")
+    sys.exit(3)
+
+
+@dsl.pipeline(name="out-of-memory")
+def out_of_memory(request_uri: str, request_digest: str):
+    hungry().set_memory_limit("256M")
+
+
+@dsl.pipeline(name="exits-early")
+def exits_early(request_uri: str, request_digest: str):
+    leaves()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,19 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import argo_world
 import pytest
 import small_pipelines
 import tidemill_pipelines
 from kfp.compiler import Compiler
+from machine_servers import HOST, KEYS, store
 from tidemill.adapters.argo.api import Workflows
 from tidemill.adapters.argo.run import Run
 from tidemill.adapters.argo.translate import read_ir, translate
 from tidemill.adapters.step_settings import SecretEnv, StepSettings
 from tidemill.loop.errors import TidemillError
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "contracts"))
-import argo_world
-from machine_servers import HOST, KEYS, store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 PIPELINES = ["branches", "one_of", "nested", "loops", "values", "settings"]

@@ -164,12 +164,12 @@ class ArgoPipelines:
 
 def workflow_name(loop: str, turn: str) -> str:
     """The same for the same turn; a loop whose name is too long has a digest of it instead of its end."""
-    name = f"{loop}-{turn}".lower()
+    plain = loop.lower().replace("/", "-").replace(".", "-")
+    name = f"{plain}-{turn.lower()}"
     if len(name) <= _NAME:
         return name
     digest = digest_of(loop, 8)
-    kept = loop[: _NAME - len(turn) - len(digest) - 2].rstrip("-.")
-    return f"{kept}-{digest}-{turn}".lower()
+    return f"{plain[: _NAME - len(turn) - len(digest) - 2].rstrip('-')}-{digest}-{turn.lower()}"
 
 
 def _node(pod: Mapping[str, Any]) -> str:

@@ -74,6 +74,7 @@ def test_a_run_is_timed_out_that_took_as_long_as_it_may(finished: str, late: boo
 
 def test_a_turn_has_one_name_that_argo_can_use_as_a_label() -> None:
     assert workflow_name("flights", "0123456789abcdef") == "flights-0123456789abcdef"
+    assert workflow_name("team.flights", "a1") == workflow_name("team/flights", "a1") == "team-flights-a1"
     names = [workflow_name("flights-" * 8 + end, "0123456789abcdef") for end in ("a", "b")]
     assert len(set(names)) == 2
     for name in names:

@@ -17,8 +17,10 @@ from tidemill_components.launching.placeholders import resolved
 
 
 @pytest.fixture(autouse=True)
-def outputs_below(tmp_path: Path) -> None:
+def our_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A component's command says `python3`: the one that runs these tests."""
     (tmp_path / "work").mkdir()
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
 
 
 def executor_input(

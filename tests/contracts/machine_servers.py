@@ -26,6 +26,7 @@ def free_port() -> int:
 @contextmanager
 def store() -> Iterator[int]:
     """An S3 server in memory; this process's own environment points to it, too."""
+    os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "1"  # or moto takes the first part of its own name for a bucket
     import fsspec
     from moto.server import ThreadedMotoServer
     from tidemill.loop.turn import files

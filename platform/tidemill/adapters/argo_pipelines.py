@@ -7,6 +7,7 @@ from what the steps recorded in the turn's folder, as on a laptop; its Pods are 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from tidemill.loop.turn.files import join, remove_folder
 from tidemill.loop.turn.request import request_digest, request_uri
 from tidemill.loop.turn.steps import records
 
-from . import pod_words
+from . import pod_state
 from .argo import reading
 from .argo.api import AlreadyThere, Workflows
 from .argo.run import CANCELLED, WORK, Run
 from .argo.translate import read_ir, translate
+from .kubernetes_api import KubernetesApi
 from .local_pipelines import compiled
 from .step_settings import StepSettings
 from .turn_result import Unexplained, concluded, status_of, timed_out
@@ -34,11 +36,10 @@ _NAME = 63  # Argo puts a Workflow's name into a label
 
 
 class ArgoPipelines:
-    """Of one loop. `client` is a `kubernetes.client.ApiClient`; `pipeline` a compiled YAML, the entry point
-    `training`'s by default."""
+    """Of one loop. `pipeline` is a compiled YAML, the entry point `training`'s by default."""
 
-    def __init__(self, client: Any, loop: str, settings: StepSettings, pipeline: Path | None = None) -> None:
-        self._workflows = Workflows(client, settings.namespace)
+    def __init__(self, api: KubernetesApi, loop: str, settings: StepSettings, pipeline: Path | None = None) -> None:
+        self._workflows = Workflows(api, settings.namespace)
         self._loop, self._settings, self._pipeline = loop, settings, pipeline
 
     def submit(self, request: TurnRequest) -> None:
@@ -47,7 +48,8 @@ class ArgoPipelines:
         if found is not None:
             if not reading.cancelled(found):
                 return
-            self._remove(name)
+            self._workflows.delete(name)  # a cancelled Workflow makes room for the same turn
+        self._wait_until_gone(name)
         # What a run that is gone had recorded is no part of this one.
         remove_folder(join(request.work_uri, "steps"))
         try:
@@ -109,15 +111,17 @@ class ArgoPipelines:
 
     def _gone(self, name: str, workflow: dict[str, Any]) -> bool:
         ended = ("Succeeded", "Failed")
-        return reading.ended(workflow) and all(pod.status.phase in ended for pod in self._workflows.pods(name))
+        return reading.ended(workflow) and all(pod["status"]["phase"] in ended for pod in self._workflows.pods(name))
 
-    def _remove(self, name: str) -> None:
-        """A cancelled Workflow makes room for the same turn."""
-        self._workflows.delete(name)
+    def _wait_until_gone(self, name: str) -> None:
+        """The Pods of an earlier Workflow of this name have the names of the new one's, which would take them over."""
         until = time.monotonic() + _DYING
-        while self._workflows.get(name) is not None:
+        while self._workflows.pods(name) or self._workflows.get(name) is not None:
             if time.monotonic() > until:
-                raise TemporaryError(f"Workflow {name} was deleted {_DYING:g} s ago and is still there.")
+                raise TemporaryError(
+                    f"What an earlier run of Workflow {name} left is still there after {_DYING:g} s. See `kubectl -n "
+                    f"{self._settings.namespace} get pods -l workflows.argoproj.io/workflow={name}`."
+                )
             time.sleep(_POLL)
 
     def _records(self, workflow: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class ArgoPipelines:
         """What keeps a step's Pod from running, as a sentence without its end."""
         names = {step.id: step.name for step in reading.steps(workflow)}
         for pod in self._workflows.pods(workflow["metadata"]["name"]):
-            why = pod_words.waiting(pod) if pod.status.phase == "Pending" else ""
+            why = pod_state.waiting(pod) if pod["status"]["phase"] == "Pending" else ""
             if why:
                 return f"Step {names.get(_node(pod), '?')} could not begin: {why}"
         return ""
@@ -155,18 +159,18 @@ class ArgoPipelines:
         pod = next((pod for pod in self._workflows.pods(name) if _node(pod) == step.id), None)
         if pod is None:
             return Unexplained(f"{step.message or 'Argo gives no reason'} (its Pod is gone)", step.name, look=look)
-        return pod_words.ended(pod, step.name, self._workflows.log(pod.metadata.name))
+        return pod_state.ended(pod, step.name, self._workflows.log(pod["metadata"]["name"]))
 
 
 def workflow_name(loop: str, turn: str) -> str:
     """The same for the same turn; a loop whose name is too long has a digest of it instead of its end."""
-    name = f"{loop}-{turn}".lower()
+    plain = loop.lower().replace("/", "-").replace(".", "-")
+    name = f"{plain}-{turn.lower()}"
     if len(name) <= _NAME:
         return name
     digest = digest_of(loop, 8)
-    kept = loop[: _NAME - len(turn) - len(digest) - 2].rstrip("-.")
-    return f"{kept}-{digest}-{turn}".lower()
+    return f"{plain[: _NAME - len(turn) - len(digest) - 2].rstrip('-')}-{digest}-{turn.lower()}"
 
 
-def _node(pod: Any) -> str:
-    return str((pod.metadata.annotations or {}).get("workflows.argoproj.io/node-id", ""))
+def _node(pod: Mapping[str, Any]) -> str:
+    return str(pod["metadata"].get("annotations", {}).get("workflows.argoproj.io/node-id", ""))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any
 
-from tidemill.loop.errors import TemporaryError, TidemillError
+from tidemill.loop.errors import TidemillError
 
-_ARGO = "argoproj.io"
-_SECONDS = 30
+from .kubernetes_api import KubernetesApi
 
 
 class PipelineRunner(StrEnum):
@@ -17,34 +15,9 @@ class PipelineRunner(StrEnum):
     ARGO = "argo"
 
 
-def api_groups(client: Any) -> frozenset[str]:
-    """The API groups that the cluster serves. `client` is a `kubernetes.client.ApiClient`."""
-    from kubernetes.client import ApiException, ApisApi
-    from urllib3.exceptions import HTTPError
-
-    try:
-        found = ApisApi(client).get_api_versions(_request_timeout=_SECONDS)
-    except (ApiException, HTTPError) as error:
-        raise TemporaryError(f"The Kubernetes API does not say which API groups it serves: {error}.") from error
-    return frozenset(group.name for group in found.groups)
-
-
-def serves_workflows(client: Any) -> bool:
-    """The group is Argo Events', Rollouts' and CD's, too: it is Workflows' if it has that resource."""
-    from kubernetes.client import ApiException, CustomObjectsApi
-    from urllib3.exceptions import HTTPError
-
-    if _ARGO not in api_groups(client):
-        return False
-    try:
-        found = CustomObjectsApi(client).get_api_resources(_ARGO, "v1alpha1", _request_timeout=_SECONDS)
-    except ApiException as error:
-        if error.status == 404:
-            return False
-        raise TemporaryError(f"The Kubernetes API does not say what {_ARGO} serves: {error.reason}.") from error
-    except HTTPError as error:
-        raise TemporaryError(f"The Kubernetes API does not say what {_ARGO} serves: {error}.") from error
-    return any(resource.name == "workflows" for resource in found.resources)
+def serves_workflows(api: KubernetesApi) -> bool:
+    """The API group alone does not tell: it is Argo CD's, Events' and Rollouts', too."""
+    return "Workflow" in api.kinds("argoproj.io/v1alpha1")
 
 
 def choose(kubeflow: str, workflows: bool, wanted: str = "") -> PipelineRunner:

@@ -32,6 +32,7 @@ _PLURALS = {
     "PodDisruptionBudget": "poddisruptionbudgets",
     "Secret": "secrets",
     "Service": "services",
+    "Workflow": "workflows",
 }
 
 Object = dict[str, Any]
@@ -75,10 +76,22 @@ class KubernetesApi:
         query = urlencode({"fieldManager": MANAGER, "force": "true"})
         return self._call("PATCH", f"{where}?{query}", document, "application/apply-patch+yaml")
 
-    def create(self, document: Mapping[str, Any]) -> Object:
-        """Raises ApiError with status 409 where the name is taken; one with `generateName` gets a new one."""
+    def create(self, document: Mapping[str, Any], check: bool = False) -> Object:
+        """Raises ApiError with status 409 where the name is taken; one with `generateName` gets a new one. With `check`
+        the server refuses what it does not know, too, and keeps nothing."""
         where = path(document["apiVersion"], document["kind"], document["metadata"]["namespace"])
-        return self._call("POST", f"{where}?{urlencode({'fieldManager': MANAGER})}", document, "application/json")
+        query = {"fieldManager": MANAGER, **({"dryRun": "All", "fieldValidation": "Strict"} if check else {})}
+        return self._call("POST", f"{where}?{urlencode(query)}", document, "application/json")
+
+    def kinds(self, version: str) -> set[str]:
+        """What the cluster serves of an API version: none where it does not know it."""
+        try:
+            found = self._call("GET", f"/apis/{version}")
+        except ApiError as error:
+            if error.status == 404:
+                return set()
+            raise
+        return {resource["kind"] for resource in found["resources"]}
 
     def merge(
         self, version: str, kind: str, namespace: str, name: str, patch: Mapping[str, Any], part: str = ""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from .refused import refuse
-from .values import Value, text_literal
+from .values import Value, expression, text_literal
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -29,14 +29,17 @@ _CONVERSIONS = {"int": "int", "double": "float"}
 
 def when(task: str, condition: str, values: Mapping[str, Value]) -> str:
     """Argo's `when`; `values` are the task's own inputs. Raises NotTranslatable for what is no such comparison."""
-    written, at = [], 0
+    written: list[str] = []
+    of: list[str] = []
+    at = 0
     while at < len(condition):
         found = _TOKEN.match(condition, at)
         if found is None:
             raise refuse(task, f"the condition `{condition}` (it is not understood from `{condition[at:]}` on)")
         written.append(_translated(task, found, values))
+        of += values[found["name"]].of if found["name"] else ()
         at = found.end()
-    return "{{=" + " ".join(written) + "}}"
+    return expression(" ".join(written), of, "false")
 
 
 def _translated(task: str, found: re.Match[str], values: Mapping[str, Value]) -> str:

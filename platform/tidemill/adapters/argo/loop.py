@@ -8,7 +8,7 @@ from typing import Any
 
 from .refused import Json, only
 from .step import FOLDER
-from .values import Value, component_input, constant
+from .values import Value, component_input, constant, expression
 
 INDEX = "tidemill-index"
 
@@ -41,7 +41,7 @@ class Loop:
             "name": "each",
             "template": body,
             "arguments": {"parameters": [folder, *passed, index]},
-            "withSequence": {"count": f"{{{{=len({self.items.expression})}}}}"},
+            "withSequence": {"count": expression(f"len({self.items.expression})", self.items.of, "0")},
         }
         return {
             "name": name,

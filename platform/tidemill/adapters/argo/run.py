@@ -21,7 +21,11 @@ class Run:
 
     @property
     def labels(self) -> dict[str, str]:
-        named = {"app.kubernetes.io/managed-by": "tidemill", LOOP: self.loop, TURN: self.turn}
+        named = {
+            "app.kubernetes.io/managed-by": "tidemill",
+            LOOP: self.loop.replace("/", ".")[:63].rstrip("-."),
+            TURN: self.turn,
+        }
         return {key: value for key, value in named.items() if value}
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,11 @@ def text_literal(text: str) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """Where a value is found. `expression` gives it decoded; `tag` names it where it can be passed on as it is."""
+    """Where a value is found. `expression` gives it decoded, out of the parameters that `of` names; `tag` names it
+    where it can be passed on as it is."""
 
     expression: str
+    of: tuple[str, ...] = ()
     tag: str = ""
     constant: str | None = None
 
@@ -41,7 +44,14 @@ class Value:
         """What is written into the Workflow for it."""
         if self.constant is not None:
             return self.constant
-        return f"{{{{{self.tag}}}}}" if self.tag else f"{{{{=toJson({self.expression})}}}}"
+        return f"{{{{{self.tag}}}}}" if self.tag else expression(f"toJson({self.expression})", self.of, '"null"')
+
+
+def expression(written: str, of: Iterable[str], instead: str) -> str:
+    """An expression as Argo evaluates it. While a DAG goes on, Argo looks again at those of its tasks that ended, and
+    then with the tags of their inputs where the values were: no answer is needed any more, but an error would count."""
+    unknown = [f"{name} startsWith {text_literal('{{')}" for name in dict.fromkeys(of) if name.startswith("inputs.")]
+    return f"{{{{={' || '.join(unknown)} ? {instead} : ({written})}}}}" if unknown else f"{{{{={written}}}}}"
 
 
 def constant(value: Any) -> Value:
@@ -50,17 +60,19 @@ def constant(value: Any) -> Value:
 
 
 def component_input(name: str) -> Value:
-    return Value(f"fromJSON(inputs.parameters[{text_literal(name)}])", f"inputs.parameters.{name}")
+    found = f"inputs.parameters[{text_literal(name)}]"
+    return Value(f"fromJSON({found})", (found,), f"inputs.parameters.{name}")
 
 
 def task_output(task: str, name: str) -> Value:
     found = f"tasks[{text_literal(task)}].outputs.parameters[{text_literal(name)}]"
-    return Value(f"fromJSON({found})", f"tasks.{task}.outputs.parameters.{name}")
+    return Value(f"fromJSON({found})", (found,), f"tasks.{task}.outputs.parameters.{name}")
 
 
 def item(items: Value, index: str) -> Value:
     """One of a list's values."""
-    return Value(f"{items.expression}[int(inputs.parameters[{text_literal(index)}])]")
+    place = f"inputs.parameters[{text_literal(index)}]"
+    return Value(f"{items.expression}[int({place})]", (*items.of, place))
 
 
 def selected(task: str, value: Value, selector: str) -> Value:
@@ -68,7 +80,7 @@ def selected(task: str, value: Value, selector: str) -> Value:
     found = _FIELDS.fullmatch(selector)
     if found is None:
         raise refuse(task, f"the selector `{selector}`")
-    return Value(value.expression + found.group(1))
+    return Value(value.expression + found.group(1), value.of)
 
 
 def typed(value: Any, parameter_type: str) -> Any:

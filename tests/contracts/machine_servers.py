@@ -38,7 +38,8 @@ def store() -> Iterator[int]:
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     files._stores.clear()
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(BUCKET)
+    # moto keeps what an earlier server of this process had.
+    fsspec.filesystem("s3", skip_instance_cache=True).makedirs(BUCKET, exist_ok=True)
     try:
         yield port
     finally:

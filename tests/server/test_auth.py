@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from server_harness import LOOP, World
 from tidemill.adapters.kubernetes_access import Access as ClusterAccess
-from tidemill.adapters.kubernetes_access import read_kubeconfig
+from tidemill.adapters.kubernetes_access import find_access, read_kubeconfig
 from tidemill.adapters.kubernetes_async import AsyncKubernetesApi
 from tidemill.adapters.kubernetes_auth import KubernetesAuth, User
 from tidemill.adapters.sql_database import Database
@@ -143,9 +143,10 @@ def test_loopback_has_many_names() -> None:
     assert all(map(is_loopback, ["127.0.0.1", "127.9.9.9", "::1", "localhost"]))
 
 
-def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(TidemillError, match="Set KUBECONFIG"):
-        read_kubeconfig(tmp_path / "none")
+        find_access()
     (tmp_path / "empty").write_text("kind: Config\n")
     with pytest.raises(TidemillError, match="current context"):
         read_kubeconfig(tmp_path / "empty")

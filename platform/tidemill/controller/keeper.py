@@ -115,9 +115,12 @@ class Keeper:
     def _tick(self, wanted: Wanted, now: datetime) -> Done:
         from tidemill.loop.tick import tick
 
-        context = self.context(wanted)
+        context, rollouts = self.context(wanted), self._place.rollouts(wanted.owner)
         with context.state.lease(context.name):
+            present = rollouts.present()
+            rollouts.ask(context.state, present, now)
             report = tick(context, now)
+            rollouts.show(context, present)
             status = loop_status(context, report, wanted.generation, wanted.status, now)
         busy = report.turn is not None or status["rollout"] is not None or status["champion"] is None
         unready = any(event.event in ("serving.waiting", "champion.unready") for event in report.waiting)

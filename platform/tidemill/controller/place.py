@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tidemill.spec.model_loop import ModelLoop
     from tidemill.spec.profile import Pods, ProfileSpec
 
+    from .rollouts import Rollouts
+
 PROJECT = Path("/project")  # where an image keeps the project's code
 
 
@@ -85,6 +87,11 @@ class Place:
         image = loop.spec.model.image or self._steps().image
         return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
 
+    def rollouts(self, owner: Owner) -> Rollouts:
+        from .rollouts import Rollouts
+
+        return Rollouts(self._api, owner)
+
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."
 
@@ -100,14 +107,17 @@ class Place:
         )
 
     def _pipelines(self, loop: ModelLoop, owner: Owner, root: str) -> Pipelines:
+        from tidemill.adapters.argo_pipelines import ArgoPipelines
         from tidemill.adapters.kubeflow.pods import Explainer
         from tidemill.adapters.kubeflow.server import KubeflowServer
         from tidemill.adapters.kubeflow_pipelines import KubeflowPipelines
         from tidemill.adapters.local_pipelines import compiled
 
-        kubeflow, steps = self._profile.pipelines.kubeflow, self._steps()
+        kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
-            raise TidemillError("pipelines.argo is not wired yet")
+            assert argo is not None, "self._steps raised else"
+            settings = step_settings(steps, loop, argo.namespace or owner.namespace)
+            return ArgoPipelines(self._api, owner.name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.namespace)
         return KubeflowPipelines(

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.errors import LeaseHeld, TemporaryError, TidemillError
@@ -70,7 +70,7 @@ class Keeper:
 
     def keep(self, wanted: Wanted) -> Done:
         """One tick. Never raises: what goes wrong is a condition, and a later try."""
-        now = self._clock.now()
+        now = datetime.now(UTC)  # of conditions; the loop may live in another time
         if wanted.annotations.get(PAUSED, "").lower() == "true":
             return Done(paused_status(wanted.generation, wanted.status, now), self._every)
         key = wanted.owner.uid
@@ -118,8 +118,8 @@ class Keeper:
         context, rollouts = self.context(wanted), self._place.rollouts(wanted.owner)
         with context.state.lease(context.name):
             present = rollouts.present()
-            rollouts.ask(context.state, present, now)
-            report = tick(context, now)
+            rollouts.ask(context.state, present, self._clock.now())
+            report = tick(context, self._clock.now())
             rollouts.show(context, present)
             status = loop_status(context, report, wanted.generation, wanted.status, now)
         busy = report.turn is not None or status["rollout"] is not None or status["champion"] is None

@@ -70,6 +70,8 @@ def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: Mode
     )
     assert {"name": "TIDEMILL_MODEL_VERSION", "value": "1"} in json.loads(environment)
     wait_for(lambda: serving.prepare(one), is_ready)
+    cluster.kubectl("scale", "deployment/delay-v1", "--replicas=0")
+    wait_for(lambda: serving.prepare(one), is_ready)
 
     edits = (
         ("patch", "configmap", "tidemill-route-delay", "-p", '{"data": {"route.json": "{}"}}'),

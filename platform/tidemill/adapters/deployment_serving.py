@@ -131,6 +131,9 @@ class DeploymentServing:
                 current = answer if document["kind"] == "Deployment" else current
             assert current is not None, "a Deployment is among the objects"
             self._applied[version.version] = (digest, current["metadata"]["generation"], now)
+        if current["spec"].get("replicas", 1) < self._serving.least:  # an autoscaler leaves none at none
+            where = ("apps/v1", "Deployment", self._namespace, name)
+            current = self._api.merge(*where, {"spec": {"replicas": self._serving.least}})
         if UNUSED in (current["metadata"].get("annotations") or {}):
             self._mark(name, None)
         return current

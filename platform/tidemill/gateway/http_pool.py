@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
         self.open = True
         self.idle_since = 0.0
         self._parser: Any = None
-        self._new_parser: Callable[[], Any] = lambda: httptools.HttpResponseParser(self)  # type: ignore[no-untyped-call]
+        self._new_parser: Callable[[], Any] = lambda: httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 

@@ -27,12 +27,14 @@ class Cluster:
 
     def __init__(self, folder: Path, versions: Versions) -> None:
         self.versions, self.time, self.unlisted = versions, 0.0, list[str]()
+        self.down: list[str] = []
         self.gateway = Gateway({}, None, None, StillClock())
         self.follower = ClusterFollower(
             self.gateway,
             "ns",
             lambda ns, name: (ParquetPredictionLog(folder / ns / name), RemoteOutcomes("http://s", ns, name, None)),
             lambda: self.unlisted,
+            lambda: self.down,
             lambda: self.time,
         )
         self.gateway.start()
@@ -181,6 +183,16 @@ def test_it_is_ready_when_the_routes_of_the_start_are_live(cluster: Cluster) -> 
     assert cluster.ready() == {"ready": False, "waiting": ["delay"]}
     cluster.time += PATIENCE + 1
     assert cluster.ready()["ready"], "one loop whose models are away does not keep the others from being served"
+
+
+def test_it_does_not_wait_for_an_api_server_that_is_away_if_it_remembers_routes(cluster: Cluster) -> None:
+    cluster.unlisted = cluster.down = ["ns"]
+    assert not cluster.ready()["ready"], "it knows nothing"
+    cluster.follower.changed(("ns", "delay"), cluster.text({"calm": cluster.serve("calm")}))
+    cluster.follower.step()
+    assert cluster.ready()["ready"]
+    cluster.down = []
+    assert cluster.ready()["waiting"] == ["the routes of ns"], "the list is on its way: there may be more"
 
 
 def test_a_loop_that_has_no_route_yet_keeps_nobody_waiting(cluster: Cluster) -> None:

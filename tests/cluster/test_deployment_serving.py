@@ -53,6 +53,15 @@ def test_why_a_version_is_not_ready_is_told_in_the_pods_own_words(cluster: Names
     said(small, replace(one, version="4"), "OOMKilled")
 
 
+def test_what_a_policy_of_the_cluster_refuses_is_told(cluster: Namespace, one: ModelVersion) -> None:
+    cluster.kubectl("create", "quota", "none", "--hard=services=0")
+    try:
+        state = cluster.serving(Clock()).prepare(one)
+        assert (state.ready, "exceeded quota" in state.message) == (False, True)
+    finally:
+        cluster.kubectl("delete", "quota", "none")
+
+
 def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: ModelVersion) -> None:
     clock = Clock()
     serving = cluster.serving(clock)
@@ -62,7 +71,8 @@ def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: Mode
     assert not serving.prepare(one).ready
     wait_for(lambda: serving.prepare(one), is_ready)
     cluster.kubectl("delete", "service", "delay-v1")
-    wait_for(lambda: serving.prepare(one), is_ready)
+    assert serving.prepare(one).ready, "what serves is not taken away because we do not reach it"
+    wait_for(lambda: serving.prepare(one), lambda state: state.ready and not state.message)
     cluster.kubectl("set", "env", "deployment/delay-v1", "TIDEMILL_MODEL_VERSION=9")
     serving.prepare(one)
     environment = cluster.kubectl(

@@ -109,6 +109,7 @@ def _follow(
         own,
         lambda namespace, loop: (shipper.log(namespace, loop), RemoteOutcomes(server, namespace, loop, token)),
         lambda: watch.unlisted,
+        lambda: watch.down,
     )
     watch = RouteWatch(api, scopes, cache, follower.changed, stop)
     gateway.metrics.gauge("routes_pending", "Loops whose wanted route is not live yet.", follower.pending)

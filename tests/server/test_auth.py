@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from server_harness import LOOP, World
+from starlette.testclient import TestClient
 from tidemill.adapters.kubernetes_access import Access as ClusterAccess
 from tidemill.adapters.kubernetes_access import find_access, read_kubeconfig
 from tidemill.adapters.kubernetes_async import AsyncKubernetesApi
@@ -19,8 +20,11 @@ from tidemill.loop.asking import WORDS
 from tidemill.loop.errors import TidemillError
 from tidemill.server.access import LOOPS, Access, listing, reading, sending
 from tidemill.server.answers import Refused
+from tidemill.server.app import create_app
 from tidemill.server.auth import KEPT_SECONDS, TokenGuard, refusal
-from tidemill.server.run import is_loopback, serve
+from tidemill.server.local import LocalOnly
+from tidemill.server.loopback import is_loopback
+from tidemill.server.run import serve
 
 NOWHERE = ClusterAccess("127.0.0.1", 1, "default", ssl.create_default_context(), token="t")
 READ = reading("shop", "visits")
@@ -137,6 +141,22 @@ def test_without_tokens_it_listens_to_this_machine_alone(tmp_path: Path, host: s
     assert not is_loopback(host)
     with pytest.raises(TidemillError, match="--auth kubernetes"):
         serve(api, host, 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "127.0.0.1:8081"}, 200),
+        ({"host": "localhost"}, 200),
+        ({"host": "[::1]:8081", "origin": "http://localhost:3000"}, 200),
+        ({"host": "rebound.example.org"}, 403),
+        ({"host": "127.0.0.1:8081", "origin": "https://example.org"}, 403),
+        ({"host": "127.0.0.1:8081", "origin": "null"}, 403),
+    ],
+)
+def test_a_page_in_the_users_browser_is_not_the_user(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    app = create_app(World(Database(f"sqlite:///{tmp_path}/state.db")).api())
+    assert TestClient(LocalOnly(app)).get("/v1/namespaces/shop/loops", headers=headers).status_code == status
 
 
 def test_loopback_has_many_names() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ Pod = Mapping[str, Any]  # as the API server tells it
 
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+# What Argo's executor says after the step's own last words: it runs in the step's container, under Kubeflow, too.
+_ARGOS = re.compile(r"^(time=.* argo=true.*|Error: exit status \d+)$\n?", re.MULTILINE)
 _ENDED = ("Evicted", "NodeLost", "Preempting", "Shutdown", "NodeShutdown")
 
 
@@ -45,6 +48,7 @@ def ended(pod: Pod, step: str, log: str, container: str = "main") -> Unexplained
         return Unexplained(
             "it ran out of memory (OOMKilled). Raise its memory limit or give it less data", step, True, look
         )
+    log = _ARGOS.sub("", log)
     words, code = last_words(log), state.get("exitCode")
     if code == 137 and not words:
         return Unexplained(f"{KILLED} (exit code 137)", step, True, look)

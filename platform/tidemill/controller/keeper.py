@@ -99,6 +99,10 @@ class Keeper:
             turn = running_turn(context)
             if turn is not None:
                 context.ports.pipelines.cancel(turn["id"])
+            about = context.state.get(context.name, "loop", "self")
+            if about is not None:
+                deleted = {**about, "deleted_at": datetime.now(UTC).isoformat()}
+                context.state.put(context.name, "loop", "self", deleted)
         with self._lock:
             self._kept.pop(wanted.owner.uid, None)
             self._failures.pop(wanted.owner.uid, None)
@@ -113,6 +117,7 @@ class Keeper:
             return kept.context
 
     def _tick(self, wanted: Wanted, now: datetime) -> Done:
+        from tidemill.loop.heartbeat import beat
         from tidemill.loop.tick import tick
 
         context, rollouts = self.context(wanted), self._place.rollouts(wanted.owner)
@@ -120,6 +125,7 @@ class Keeper:
             present = rollouts.present()
             rollouts.ask(context.state, present, self._clock.now())
             report = tick(context, self._clock.now())
+            beat(context.state, context.name, now)
             rollouts.show(context, present)
             status = loop_status(context, report, wanted.generation, wanted.status, now)
         busy = report.turn is not None or status["rollout"] is not None or status["champion"] is None

@@ -44,6 +44,7 @@ RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 # Controller, server, gateway: which one is said by its argument.
 FROM base AS platform
 COPY --from=build-platform /opt/tidemill /opt/tidemill
+RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd
 USER 65532:65532
 ENTRYPOINT ["tidemill"]
 
@@ -52,11 +53,12 @@ ENTRYPOINT ["tidemill"]
 FROM base AS components
 COPY --from=build-components /opt/tidemill /opt/tidemill
 ENV PYTHONPATH=/project
-RUN mkdir -p /minio /s3 /gcs && chown 65532:65532 /minio /s3 /gcs /project
+RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd && mkdir -p /minio /s3 /gcs && chown 65532:65532 /minio /s3 /gcs /project
 USER 65532:65532
 
 # One version of one model, for models that need nothing but scikit-learn; others are served from their project's image.
 FROM base AS model-server
 COPY --from=build-model-server /opt/tidemill /opt/tidemill
+RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd
 USER 65532:65532
 ENTRYPOINT ["tidemill", "model-server"]

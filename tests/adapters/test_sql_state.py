@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tidemill.adapters.sql_database import Database
 from tidemill.adapters.sql_state import SqlState
 from tidemill.loop.errors import TemporaryError
 
@@ -36,3 +37,10 @@ def test_a_full_disk_is_a_temporary_error_and_loses_nothing(tmp_path: Path) -> N
     with pytest.raises(TemporaryError, match="full"):
         state.put("l", "turn", "b", {"text": "x" * 200_000})
     assert state.documents("l", "turn") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
+def test_who_tells_others_that_it_is_recorded_waits_for_the_disk(tmp_path: Path, durable: bool, level: int) -> None:
+    """1: NORMAL, safe against a killed process. 2: FULL, against a power cut too."""
+    with Database(f"sqlite:///{tmp_path}/state.db", durable=durable).transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level

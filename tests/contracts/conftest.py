@@ -1,4 +1,12 @@
-import sys
-from pathlib import Path
+"""Saved models, once a session."""
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "turn"), str(Path(__file__).parent)]
+from __future__ import annotations
+
+import gateway_models as models
+import pytest
+from tidemill.loop.model import ModelVersion
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelVersion]:
+    return models.saved(tmp_path_factory.mktemp("models"))

@@ -13,14 +13,7 @@ from tidemill.loop.model import ModelVersion
 
 @pytest.fixture(scope="session")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelVersion]:
-    folder = tmp_path_factory.mktemp("models")
-    tempers = ("calm", "raises", "blocked", "no number", "poisonable")
-    saved = {
-        temper: models.Constant(0.1 * (number + 1), temper).fit(models.EXAMPLE, None)
-        for number, temper in enumerate(tempers)
-    }
-    saved |= {"other": models.Constant(0.9).fit(models.EXAMPLE, None), "real": models.real_model()}
-    return {name: models.save(model, folder / name.replace(" ", "-"), name) for name, model in saved.items()}
+    return models.saved(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

@@ -61,3 +61,11 @@ def save(estimator: BaseEstimator, folder: Path, version: str) -> ModelVersion:
         pip_requirements=["scikit-learn"],
     )
     return ModelVersion(version, folder.as_uri(), digest(folder), turn=f"turn-{version}")
+
+
+def saved(folder: Path) -> dict[str, ModelVersion]:
+    """One of each temper, and more, by name."""
+    tempers = ("calm", "raises", "blocked", "no number", "poisonable")
+    made = {temper: Constant(0.1 * (number + 1), temper).fit(EXAMPLE, None) for number, temper in enumerate(tempers)}
+    made |= {"other": Constant(0.9).fit(EXAMPLE, None), "real": real_model()}
+    return {name: save(model, folder / name.replace(" ", "-"), name) for name, model in made.items()}

@@ -117,6 +117,15 @@ def test_an_unknown_loop_is_not_found_and_the_nearest_named(client: TestClient, 
     assert client.get("/v1/namespaces/lab/loops/visits").status_code == 404, "another namespace's"
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/namespaces/a;b/loops", "/v1/namespaces/Shop/loops", "/v1/namespaces/shop/loops/x*"]
+)
+def test_what_cannot_be_a_name_is_not_asked_for(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "is no name" in answer.json()["error"]
+
+
 def test_a_body_that_is_too_large_is_not_read_on(client: TestClient) -> None:
     assert client.post(f"{LOOP}/requests", content=b"x" * (1 << 20 | 1)).status_code == 413
     parts = (b"x" * 65536 for _ in range(1000))

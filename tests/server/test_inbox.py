@@ -140,6 +140,36 @@ def test_an_event_recorded_by_a_server_that_died_is_acted_on_when_it_is_sent_aga
     assert len(world.state().documents("visits", "request")) == 1
 
 
+def notification(*keys: str, sequencer: str = "17A") -> dict[str, Any]:
+    """As MinIO posts it."""
+    records = [
+        {"eventVersion": "2.0", "eventSource": "minio:s3", "awsRegion": "", "eventTime": "2013-03-08T11:00:00Z",
+         "eventName": "s3:ObjectCreated:Put",
+         "s3": {"bucket": {"name": "lake"}, "object": {"key": key, "size": 7, "sequencer": sequencer}}}
+        for key in keys
+    ]  # fmt: skip
+    return {"EventName": "s3:ObjectCreated:Put", "Key": f"lake/{keys[0]}", "Records": records}
+
+
+def test_an_object_stores_own_notification_is_understood(client: TestClient, world: World) -> None:
+    body = notification("shop%2Fvisits%2Fdata%2Fday%3D2013-03-01.parquet", "shop/nothing-of-ours/x")
+    (taken,) = client.post(EVENTS, json=body).json()["events"]
+    assert (taken["loop"], taken["duplicate"]) == ("visits", False)
+    assert client.post(EVENTS, json=body).json()["events"][0]["duplicate"] is True
+    later = notification("shop/visits/data/day=2013-03-01.parquet", sequencer="17B")
+    assert client.post(EVENTS, json=later).json()["events"][0]["duplicate"] is False
+    assert world.woken == [("shop", "visits")] * 2
+    assert client.post(EVENTS, json=notification("other/x")).json() == {"events": []}
+
+
+def test_a_record_that_cannot_be_told_apart_is_refused(client: TestClient) -> None:
+    body = notification("shop/visits/a")
+    del body["Records"][0]["s3"]["object"]["key"]
+    answer = client.post(EVENTS, json=body)
+    assert answer.status_code == 400
+    assert "'key'" in answer.json()["error"]
+
+
 def alert(**more: Any) -> dict[str, Any]:
     labels = {"alertname": "HighLoss", "loop": "visits"} | more.pop("labels", {})
     return {"status": "firing", "labels": labels, "annotations": {"summary": "It loses."}, "fingerprint": "f1",

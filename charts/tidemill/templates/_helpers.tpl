@@ -42,6 +42,9 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{- define "tidemill.storageEnv" -}}
+{{- with .Values.clock }}
+- {name: TIDEMILL_CLOCK, value: {{ . | quote }}}
+{{- end }}
 {{- range $name, $value := .Values.storage.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}

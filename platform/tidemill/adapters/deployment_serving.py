@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import NotReady, TidemillError
 from tidemill.loop.ids import digest_of
 from tidemill.loop.model import ModelVersion, Readiness, Route
 from tidemill.loop.ports import Clock
 from tidemill.spec.model_loop import ModelLoop
 
-from .kubernetes_api import KubernetesApi, Object
+from .kubernetes_api import ApiError, KubernetesApi, Object
 from .manifests.model_deployment import ModelServing, endpoint, metadata, model_objects, object_name, selector
 from .manifests.pod_reasons import is_rolled_out, why_not_ready
 from .route_document import RouteDocument, dumps, loads, named
@@ -30,6 +31,7 @@ UNUSED = "tidemill.dev/unused-since"  # annotation of a Deployment that nothing 
 _PART = {"tidemill.dev/part": "route"}
 _AGAIN = timedelta(minutes=1)  # what was applied is applied again after this, in case somebody changed it
 _KINDS = (("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget"), ("v1", "Service"))
+_LATELY = timedelta(seconds=5)
 _SECONDS = 2.0
 
 
@@ -70,25 +72,29 @@ class DeploymentServing:
         self._applied: dict[str, tuple[str, int, datetime]] = {}  # by version: digest, generation, when
         self._named_at: dict[str, datetime] = {}
         self._swept: datetime | None = None
+        self._read: tuple[datetime, set[str]] | None = None
 
     def prepare(self, version: ModelVersion) -> Readiness:
         """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own
         words why not. Raises TemporaryError where the API server is away."""
         self._prepared[version.version] = version
         self._named_at[version.version] = self._clock.now()
-        deployment = self._ensure(version)
+        deployment, refused = self._ensure(version)
         self._sweep()
-        stored = self._stored()
-        route = None if stored is None else stored.route
-        serves = route is not None and version.version in named(route)
+        serves = version.version in self._routed()
+        if deployment is None or (refused is not None and not serves):
+            return Readiness(False, str(refused), Reason.NOT_READY)
         if not is_rolled_out(deployment, serves):
             return why_not_ready(deployment, self._pods(version))
         where = endpoint(self._loop, version.version, self._namespace)
         heard = self._ask(where, self._loop, version.version)
-        if heard is not None:
-            self._applied.pop(version.version, None)  # its Service may be gone: applied again the next time
-            return Readiness(False, f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}.")
-        return Readiness(True)
+        if heard is None:
+            return Readiness(True)
+        self._applied.pop(version.version, None)
+        self._ensure(version)  # its Service may be gone
+        # Gateways reach what serves already, or fall back by themselves: that we do not is no reason to take it away.
+        said = f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}."
+        return Readiness(serves, said, None if serves else Reason.NOT_READY)
 
     def set_route(self, route: Route) -> None:
         stored = self._stored()
@@ -102,6 +108,7 @@ class DeploymentServing:
             if not readiness.ready:
                 raise NotReady(f"Version {name} of {self._loop} cannot take traffic: {readiness.message}")
         self._api.apply(self._config_map(route, {name: known[name] for name in named(route)}))
+        self._read = None
 
     def route(self, loop: str) -> Route | None:
         """What the cluster says, read from it; None where there is none, or it is not as we wrote it: then it is to be
@@ -117,7 +124,8 @@ class DeploymentServing:
         for deployment in self._deployments():
             self._delete(deployment["metadata"]["name"])
 
-    def _ensure(self, version: ModelVersion) -> Object:
+    def _ensure(self, version: ModelVersion) -> tuple[Object | None, ApiError | None]:
+        """The Deployment as it is now, and what the API server refused of what we want it to be."""
         name, now = object_name(self._loop, version.version), self._clock.now()
         objects = model_objects(self._loop, self._namespace, version, self._serving, self._owner)
         digest = digest_of(objects)
@@ -126,14 +134,29 @@ class DeploymentServing:
         if current is None or done is None or done[0] != digest or now - done[2] > _AGAIN or (
             current["metadata"]["generation"] != done[1]
         ):  # fmt: skip
-            for document in objects:
-                answer = self._api.apply(document)
-                current = answer if document["kind"] == "Deployment" else current
+            try:
+                for document in objects:
+                    answer = self._api.apply(document)
+                    current = answer if document["kind"] == "Deployment" else current
+            except ApiError as error:  # a quota, a policy, a field that this cluster does not know
+                return current, error
             assert current is not None, "a Deployment is among the objects"
             self._applied[version.version] = (digest, current["metadata"]["generation"], now)
+        if current["spec"].get("replicas", 1) < self._serving.least:  # an autoscaler leaves none at none
+            where = ("apps/v1", "Deployment", self._namespace, name)
+            current = self._api.merge(*where, {"spec": {"replicas": self._serving.least}})
         if UNUSED in (current["metadata"].get("annotations") or {}):
             self._mark(name, None)
-        return current
+        return current, None
+
+    def _routed(self) -> set[str]:
+        """The versions that the cluster's route names, as of the last few seconds."""
+        now = self._clock.now()
+        if self._read is None or not self._read[1] or abs(now - self._read[0]) > _LATELY:
+            stored = self._stored()
+            route = None if stored is None else stored.route
+            self._read = (now, set() if route is None else set(named(route)))
+        return self._read[1]
 
     def _pods(self, version: ModelVersion) -> list[Object]:
         wanted = ",".join(f"{name}={value}" for name, value in selector(self._loop, version.version).items())
@@ -169,9 +192,7 @@ class DeploymentServing:
         if self._swept is not None and now - self._swept < _AGAIN:
             return
         self._swept = now
-        stored = self._stored()
-        keep = set() if stored is None or stored.route is None else set(named(stored.route))
-        keep |= {name for name, at in self._named_at.items() if now - at < self._grace}
+        keep = self._routed() | {name for name, at in self._named_at.items() if now - at < self._grace}
         names = {object_name(self._loop, version) for version in keep}
         for deployment in self._deployments():
             name = deployment["metadata"]["name"]

@@ -42,9 +42,8 @@ class LogShipper:
         with self._lock:
             if key not in self._logs:
                 url = files.join(self._storage, namespace, loop, "predictions")
-                self._logs[key] = ShippedPredictionLog(
-                    self._spool / namespace / loop, url, self._full, lambda: self._dirty.add(key)
-                )
+                spool = self._spool / namespace / loop
+                self._logs[key] = ShippedPredictionLog(spool, url, self._full, lambda: self._appended(key))
             return self._logs[key]
 
     def start(self) -> None:
@@ -54,10 +53,10 @@ class LogShipper:
     def close(self, seconds: float = 20.0) -> int:
         """Ships what is left, trying for so long; returns the bytes that could not be. They are shipped by the next
         process on this spool, if it outlives this one."""
+        end = time.monotonic() + seconds
         self._stop.set()
         if self._thread is not None:
             self._thread.join(seconds)
-        end = time.monotonic() + seconds
         while not self.step() and time.monotonic() < end:
             time.sleep(min(0.5, max(0.0, end - time.monotonic())))
         if self.waiting:
@@ -69,7 +68,8 @@ class LogShipper:
 
     def step(self) -> bool:
         """Ships what was appended so far; False where the store is away and something waits."""
-        keys, self._dirty = self._dirty, set()
+        with self._lock:
+            keys, self._dirty = self._dirty, set()
         error: TidemillError | None = None
         for key in sorted(keys):
             try:
@@ -83,9 +83,15 @@ class LogShipper:
                 error = TidemillError(f"{type(raised).__name__}: {raised}")
         self.waiting = 0 if error is None else sum(self._logs[key].waiting() for key in keys)
         if error is not None:
-            self._dirty |= keys
+            with self._lock:
+                self._dirty |= keys
         self._tell(error)
         return error is None
+
+    def _appended(self, key: tuple[str, str]) -> None:
+        if key not in self._dirty:
+            with self._lock:
+                self._dirty.add(key)
 
     def _run(self) -> None:
         delay = self._seconds

@@ -26,6 +26,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "train": ("train", "Ask for a turn now, past cooldown and budget."),
     "admit": ("admit", "Let a quarantined partition in after all."),
     "approve": ("approve", "Approve the rollout that awaits it."),
+    "pause": ("pause", "Keep the running rollout at its step, whatever the evidence says."),
+    "resume": ("resume", "Let a paused rollout go on."),
     "abort": ("abort", "End the running rollout; the champion stays."),
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),

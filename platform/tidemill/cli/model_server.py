@@ -32,6 +32,7 @@ def command(uri: str, digest: str, version: str, loop: str, host: str, port: int
     from tidemill.gateway.draining import Ending
     from tidemill.gateway.listening import Listener
     from tidemill.gateway.model_server import ModelServer, fetch_and_load
+    from tidemill.loop.errors import TidemillError
     from tidemill.loop.model import ModelVersion
 
     ending = Ending()
@@ -40,14 +41,15 @@ def command(uri: str, digest: str, version: str, loop: str, host: str, port: int
         listener = Listener(host, port, KEEP_ALIVE)
         listener.start(app)
     except Exception as error:
-        _last_words(error)
-        raise
+        said = f"{type(error).__name__}: {error}"
+        _last_words(said)
+        raise TidemillError(said) from error
     click.echo(f"version {version} of {loop} answers at {listener.url}/v2/models/{loop}/infer")
     ending.wait(app.drain, drain_seconds)
     listener.stop()
 
 
-def _last_words(error: Exception) -> None:
+def _last_words(said: str) -> None:
     with suppress(OSError):
         if TERMINATION_LOG.exists():
-            TERMINATION_LOG.write_text(f"{type(error).__name__}: {error}\n")
+            TERMINATION_LOG.write_text(f"{said}\n")

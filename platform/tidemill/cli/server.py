@@ -44,7 +44,7 @@ def command(
     FILES are ModelLoops or their folders, here by default; with --state they are not read.
     """
     from tidemill.adapters.kubernetes_wake import KubernetesWake, no_wake
-    from tidemill.adapters.system_clock import SystemClock
+    from tidemill.adapters.stated_clock import open_clock
     from tidemill.server.access import NoGuard
     from tidemill.server.api import Api, Wake
     from tidemill.server.run import serve
@@ -61,7 +61,7 @@ def command(
         api = AsyncKubernetesApi()
         guard, wake = TokenGuard(KubernetesAuth(api, audience)), KubernetesWake(api)
     catalog = _shared(state) if state else _local(files or (Path(),), profile)
-    serve(Api(catalog, guard, SystemClock(), wake), host, port, lambda url: click.echo(f"The server answers at {url}"))
+    serve(Api(catalog, guard, open_clock(), wake), host, port, lambda url: click.echo(f"The server answers at {url}"))
 
 
 def _shared(state: str) -> Catalog:

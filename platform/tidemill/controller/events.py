@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tidemill.loop.errors import TidemillError
 
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes_api import KubernetesApi
-    from tidemill.loop.ports import Clock
 
     from .place import Owner
 
@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 class Announcer:
     """An event that cannot be posted is logged and lost: the ledger has it all the same."""
 
-    def __init__(self, api: KubernetesApi, clock: Clock) -> None:
-        self._api, self._clock = api, clock
+    def __init__(self, api: KubernetesApi) -> None:
+        self._api = api
 
     def __call__(self, owner: Owner, event: str, message: str) -> None:
         _log.info("%s/%s %s: %s", owner.namespace, owner.name, event, message)
-        now = f"{self._clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         about = {
             "apiVersion": "tidemill.dev/v1alpha1", "kind": "ModelLoop",
             "namespace": owner.namespace, "name": owner.name, "uid": owner.uid,

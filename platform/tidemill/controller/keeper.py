@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.errors import LeaseHeld, TemporaryError, TidemillError
@@ -70,7 +70,7 @@ class Keeper:
 
     def keep(self, wanted: Wanted) -> Done:
         """One tick. Never raises: what goes wrong is a condition, and a later try."""
-        now = self._clock.now()
+        now = datetime.now(UTC)  # of conditions; the loop may live in another time
         if wanted.annotations.get(PAUSED, "").lower() == "true":
             return Done(paused_status(wanted.generation, wanted.status, now), self._every)
         key = wanted.owner.uid
@@ -99,6 +99,10 @@ class Keeper:
             turn = running_turn(context)
             if turn is not None:
                 context.ports.pipelines.cancel(turn["id"])
+            about = context.state.get(context.name, "loop", "self")
+            if about is not None:
+                deleted = {**about, "deleted_at": datetime.now(UTC).isoformat()}
+                context.state.put(context.name, "loop", "self", deleted)
         with self._lock:
             self._kept.pop(wanted.owner.uid, None)
             self._failures.pop(wanted.owner.uid, None)
@@ -113,11 +117,16 @@ class Keeper:
             return kept.context
 
     def _tick(self, wanted: Wanted, now: datetime) -> Done:
+        from tidemill.loop.heartbeat import beat
         from tidemill.loop.tick import tick
 
-        context = self.context(wanted)
+        context, rollouts = self.context(wanted), self._place.rollouts(wanted.owner)
         with context.state.lease(context.name):
-            report = tick(context, now)
+            present = rollouts.present()
+            rollouts.ask(context.state, present, self._clock.now())
+            report = tick(context, self._clock.now())
+            beat(context.state, context.name, now)
+            rollouts.show(context, present)
             status = loop_status(context, report, wanted.generation, wanted.status, now)
         busy = report.turn is not None or status["rollout"] is not None or status["champion"] is None
         unready = any(event.event in ("serving.waiting", "champion.unready") for event in report.waiting)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidemill.adapters.system_clock import SystemClock
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from tidemill.adapters.sql_database import Database
     from tidemill.adapters.step_settings import StepSettings
     from tidemill.loop.context import Context
-    from tidemill.loop.ports import Clock, Notifier, Pipelines, Serving
+    from tidemill.loop.ports import Notifier, Pipelines, Serving
     from tidemill.spec.model_loop import ModelLoop
     from tidemill.spec.profile import Pods, ProfileSpec
+
+    from .rollouts import Rollouts
 
 PROJECT = Path("/project")  # where an image keeps the project's code
 
@@ -43,15 +46,13 @@ class Place:
     """The cluster as the Profile describes it. `home_namespace` is the installation's own: loops of others carry their
     namespace in the names that all namespaces share (MLflow's, Kubeflow's)."""
 
-    def __init__(
-        self, profile: ProfileSpec, database: Database, api: KubernetesApi, clock: Clock, home_namespace: str
-    ) -> None:
+    def __init__(self, profile: ProfileSpec, database: Database, api: KubernetesApi, home_namespace: str) -> None:
         if profile.storage is None or profile.tracking is None:
             raise TidemillError(
                 "On a cluster the Profile must name `storage` (a URL such as s3://bucket/folder) and `tracking` (an "
                 "MLflow server): turns run in other Pods than this one."
             )
-        self._profile, self._database, self._api, self._clock = profile, database, api, clock
+        self._profile, self._database, self._api = profile, database, api
         self._storage, self._tracking = profile.storage, profile.tracking
         self._home = home_namespace
 
@@ -85,6 +86,11 @@ class Place:
         image = loop.spec.model.image or self._steps().image
         return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
 
+    def rollouts(self, owner: Owner) -> Rollouts:
+        from .rollouts import Rollouts
+
+        return Rollouts(self._api, owner)
+
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."
 
@@ -100,14 +106,17 @@ class Place:
         )
 
     def _pipelines(self, loop: ModelLoop, owner: Owner, root: str) -> Pipelines:
+        from tidemill.adapters.argo_pipelines import ArgoPipelines
         from tidemill.adapters.kubeflow.pods import Explainer
         from tidemill.adapters.kubeflow.server import KubeflowServer
         from tidemill.adapters.kubeflow_pipelines import KubeflowPipelines
         from tidemill.adapters.local_pipelines import compiled
 
-        kubeflow, steps = self._profile.pipelines.kubeflow, self._steps()
+        kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
-            raise TidemillError("pipelines.argo is not wired yet")
+            assert argo is not None, "self._steps raised else"
+            settings = step_settings(steps, loop, argo.namespace or owner.namespace)
+            return ArgoPipelines(self._api, owner.name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.namespace)
         return KubeflowPipelines(
@@ -117,7 +126,7 @@ class Place:
             self._prefix(owner) + owner.name,
             root,
             loop.spec.model.timeout,
-            self._clock,
+            SystemClock(),  # how long a run took, whatever time the loop lives in
             Explainer(self._api, kubeflow.namespace),
         )
 
@@ -130,7 +139,7 @@ class Place:
                 "The Profile names nothing that serves versions: on a cluster that is serving.deployments."
             )
         serving = model_serving(pods, loop)
-        return DeploymentServing(loop, owner.namespace, serving, self._api, self._clock, owner.reference)
+        return DeploymentServing(loop, owner.namespace, serving, self._api, SystemClock(), owner.reference)
 
 
 def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:

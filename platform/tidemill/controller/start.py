@@ -16,7 +16,7 @@ def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float
 
     from tidemill.adapters.kubernetes_api import KubernetesApi
     from tidemill.adapters.sql_database import Database
-    from tidemill.adapters.system_clock import SystemClock
+    from tidemill.adapters.stated_clock import open_clock
 
     from .events import Announcer
     from .keeper import Keeper
@@ -30,9 +30,9 @@ def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float
             "The controller does not know its state store: set TIDEMILL_STATE_URL, or `state` in the Profile, to an "
             "SQLAlchemy URL of PostgreSQL or SQLite."
         )
-    api, clock = KubernetesApi(), SystemClock()
-    place = Place(profile, Database(state, pool_size=workers + 1), api, clock, api.access.namespace)
-    keeper = Keeper(place, clock, every, Announcer(api, clock))
+    api = KubernetesApi()
+    place = Place(profile, Database(state, pool_size=workers + 1), api, api.access.namespace)
+    keeper = Keeper(place, open_clock(), every, Announcer(api))
     operator = Operator(keeper, api, workers)
     kopf.run(
         registry=operator.registry,

@@ -10,6 +10,8 @@ from tidemill.loop.blocks import running_rollout
 from tidemill.loop.context import Context
 from tidemill.loop.tick import TickReport
 
+from .rollouts import rollout_name, step_of
+
 _LONGEST = 1000  # characters of a condition's message
 
 
@@ -25,7 +27,7 @@ def loop_status(
     return {
         "observedGeneration": generation,
         "champion": None if champion is None else {"version": champion["version"], "since": champion["since"]},
-        "rollout": None if rollout is None else _rollout(rollout),
+        "rollout": None if rollout is None else _rollout(name, rollout),
         "turn": None if not turns else {key: turns[-1][key] for key in ("id", "status", "reason")},
         "partitions": {
             "admitted": sum(partition["status"] == "admitted" for partition in partitions),
@@ -50,13 +52,12 @@ def paused_status(generation: int, before: Mapping[str, Any], now: datetime) -> 
     return failed_status("Paused", message, generation, before, now)
 
 
-def _rollout(rollout: Mapping[str, Any]) -> dict[str, Any]:
-    step = rollout["steps"][-1] if rollout["steps"] else None
-    where = "getting ready"
-    if step is not None:
-        kind = "shadow" if step.get("shadow") is not None else "canary"
-        where = f"{kind} {step[kind]:.0%}"
-    return {"name": rollout["id"], "challenger": rollout["challenger"], "step": where}
+def _rollout(loop: str, rollout: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": rollout_name(loop, rollout["id"]),
+        "challenger": rollout["challenger"],
+        "step": step_of(rollout),
+    }
 
 
 def _facts(report: TickReport, champion: Mapping[str, Any] | None) -> list[tuple[str, bool, str, str]]:

@@ -51,11 +51,11 @@ class ClusterFollower:
         namespace: str,
         stores: Callable[[str, str], tuple[PredictionLog, RemoteOutcomes]],
         unlisted: Callable[[], list[str]] = list,
+        down: Callable[[], list[str]] = list,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gateway, self._namespace, self._stores, self._unlisted, self._now = (
-            gateway, namespace, stores, unlisted, now,
-        )  # fmt: skip
+        self._gateway, self._namespace, self._stores, self._now = gateway, namespace, stores, now
+        self._unlisted, self._down = unlisted, down
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._wanted: dict[Key, _Wanted] = {}
@@ -72,7 +72,7 @@ class ClusterFollower:
 
     def follow(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            self._wake.wait(_SHORTEST)
+            self._wake.wait(_SHORTEST if self._wanted else _LONGEST)
             self._wake.clear()
             self.step()
 
@@ -85,14 +85,16 @@ class ClusterFollower:
 
     def waiting(self) -> list[str]:
         """What the gateway should not be ready without. For PATIENCE only: one loop whose models are away must not
-        keep the others from being served. Where no route could be learnt at all it waits on."""
-        if self._unlisted() and not self._planes:
-            return [f"the routes of {scope}" for scope in self._unlisted()]
+        keep the others from being served. Where no route could be learnt at all it waits on; with those of an earlier
+        life it does not wait for an API server that is away."""
+        unlisted = self._unlisted()
+        if unlisted and not self._planes:
+            return [f"the routes of {scope}" for scope in unlisted]
         if self._now() - self._began > PATIENCE:
             return []
         with self._lock:
             wanted = [self._model(key) for key, item in self._wanted.items() if item.text is not None]
-        return sorted({*wanted, *(f"the routes of {scope}" for scope in self._unlisted())})
+        return sorted({*wanted, *(f"the routes of {scope}" for scope in set(unlisted) - set(self._down()))})
 
     def pending(self) -> int:
         """Loops that are not where the cluster wants them."""

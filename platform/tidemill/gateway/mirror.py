@@ -65,6 +65,9 @@ class Mirror:
         try:
             milliseconds = (perf_counter() - start) * 1000
             error = done.exception()
+            if isinstance(error, Overloaded):  # said by another process
+                self._metrics.unmirrored.labels(self._loop, arm.version).inc(len(rows))
+                return
             part = (
                 scored(arm.version, rows, done.result(), arm.calibrator, milliseconds)
                 if error is None

@@ -8,6 +8,7 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .admission import admit_by_hand
+from .asking import OF_ROLLOUT
 from .asking import ask as ask
 from .blocks import running_rollout
 from .context import Context, Event, Write
@@ -36,8 +37,10 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
         }
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
         context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
-    elif what in ("approve", "abort") and rollout is not None and rollout["id"] == request["target"]:
-        if what == "approve":
+    elif what in OF_ROLLOUT and rollout is not None and rollout["id"] == request["target"]:
+        if what in ("pause", "resume"):
+            _hold(context, rollout, what == "pause", request, said, done, now)
+        elif what == "approve":
             approved = Write("rollout", rollout["id"], {**rollout, "approved": True})
             message = f"Version {rollout['challenger']} was approved {said}."
             event = Event(now, "rollout.approved", Reason.APPROVED, message)
@@ -52,6 +55,24 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
         _roll_back(context, rollout, said, done, request["id"], now)
     else:
         context.state.transact(context.name, [done])  # what it was about is over: asked twice, or too late
+
+
+def _hold(
+    context: Context,
+    rollout: dict[str, Any],
+    held: bool,
+    request: dict[str, Any],
+    said: str,
+    done: Write,
+    now: datetime,
+) -> None:
+    reason = Reason.PAUSED_BY_PERSON if held else Reason.RESUMED_BY_PERSON
+    message = f"Version {rollout['challenger']} {'stays where it is' if held else 'goes on'}, as asked {said}."
+    event = Event(
+        now, "rollout.held" if held else "rollout.resumed", reason, message, {"version": rollout["challenger"]}
+    )
+    changed = {**rollout, "held": held, "held_by": request["by"] if held else None}
+    context.record(event, [Write("rollout", rollout["id"], changed), done], f"request/{request['id']}")
 
 
 def _is_champion(context: Context, version: str) -> bool:

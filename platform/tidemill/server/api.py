@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ MAX_OUTCOMES = 16 * MIB
 MAX_REQUEST = MIB
 LONGEST_NOTE = 2000  # characters
 PAGE = 500
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 Wake = Callable[[str, str], Awaitable[bool]]
 
@@ -47,6 +50,9 @@ class Api:
         ]
 
     async def allow(self, request: Request, access: Access) -> Caller:
+        for word in filter(None, (access.namespace, access.name)):
+            if not _NAME.fullmatch(word):
+                raise Refused(404, f"{word[:80]!r} is no name: use a-z, 0-9 and '-', at most 63, as Kubernetes does.")
         return await self.guard.check(request.headers.get("authorization"), access)
 
     async def list_loops(self, request: Request) -> Response:

@@ -18,10 +18,11 @@ from tidemill.loop.ids import digest_of
 from .access import sending
 from .alerts import Alert, parse_alerts
 from .alerts import act as act_on_alert
-from .answers import MIB, Refused, answer, parse_object, read_body
+from .answers import MIB, Refused, answer, parse_json, parse_object, read_body
 from .api import Api
 from .cloud_events import CloudEvent, parse_events
 from .metrics import Metrics
+from .s3_notifications import events_of, is_notification
 
 MAX_BODY = MIB
 DATA_ARRIVED = "dev.tidemill.data.arrived"
@@ -48,8 +49,13 @@ class Inbox:
     async def events(self, request: Request) -> Response:
         namespace = request.path_params["namespace"]
         caller = await self._api.allow(request, sending(namespace, "events"))
-        events, batched = parse_events(request.headers, await read_body(request, MAX_BODY))
+        body = await read_body(request, MAX_BODY)
         names = await run_in_threadpool(self._api.catalog.names, namespace)
+        notified = _notified(request, body)
+        if notified is None:
+            events, batched = parse_events(request.headers, body)
+        else:  # a bucket holds more than loops read: its sender cannot leave out what is for none, so we do
+            events, batched = [event for event in notified if named_by(event, namespace, names) in names], True
         # A batch is taken whole or not at all: everything that may refuse comes before anything is recorded.
         addressed = [(event, loop_of(event, namespace, names), meaning(event)) for event in events]
         for _, name, what in addressed:
@@ -116,6 +122,15 @@ class Inbox:
         store.state.put(store.name, "event", received["id"], {**received, "done": True})
 
 
+def _notified(request: Request, body: bytes) -> list[CloudEvent] | None:
+    """The records of an object store's own notification; None where it is something else."""
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    if kind != "application/json" or "ce-id" in request.headers:
+        return None
+    document = parse_json(body)
+    return events_of(document) if is_notification(document) else None
+
+
 def meaning(event: CloudEvent) -> str:
     if event.type == TRAIN_REQUESTED:
         return TRAIN_REQUESTED
@@ -128,14 +143,20 @@ def meaning(event: CloudEvent) -> str:
     )
 
 
-def loop_of(event: CloudEvent, namespace: str, names: list[str]) -> str:
-    """Named by the extension attribute `loop`; else by the subject: a loop's name, or the path of an object with it, in
-    storage <...>/<namespace>/<loop>/<...>. Raises LoopUnknown naming the nearest."""
+def named_by(event: CloudEvent, namespace: str, names: list[str]) -> str:
+    """By the extension attribute `loop`; else by the subject: a loop's name, or the path of an object with it, in
+    storage <...>/<namespace>/<loop>/<...>. Empty where there is none."""
     named = event.extensions.get("loop", "")
-    if not named:
-        parts = event.subject.strip("/").split("/")
-        pairs = [after for before, after in pairwise(parts) if before == namespace]
-        named = next((part for part in [*pairs, *parts] if part in names), parts[-1] if len(parts) == 1 else "")
+    if named:
+        return named
+    parts = event.subject.strip("/").split("/")
+    pairs = [after for before, after in pairwise(parts) if before == namespace]
+    return next((part for part in [*pairs, *parts] if part in names), parts[-1] if len(parts) == 1 else "")
+
+
+def loop_of(event: CloudEvent, namespace: str, names: list[str]) -> str:
+    """Raises LoopUnknown naming the nearest."""
+    named = named_by(event, namespace, names)
     if not named:
         raise Refused(
             400,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ from tidemill.loop.errors import TidemillError
 from .access import NoGuard
 from .api import Api
 from .app import create_app
+from .local import LocalOnly
+from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,9 @@ def serve(api: Api, host: str, port: int, started: Callable[[str], None] = lambd
             f"The server would listen on {host} and let everybody in, since it checks no tokens here. Listen on "
             "127.0.0.1, or check tokens with a cluster: --auth kubernetes."
         )
+    app = create_app(api)
     config = uvicorn.Config(
-        create_app(api),
+        LocalOnly(app) if isinstance(api.guard, NoGuard) else app,
         log_level="warning",
         access_log=False,  # paths and headers of callers are nobody's business
         lifespan="off",
@@ -43,15 +45,6 @@ def serve(api: Api, host: str, port: int, started: Callable[[str], None] = lambd
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     server.run(sockets=[bound])
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -40,6 +40,8 @@ class ModelServing:
     service_account: str | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
+    volumes: Sequence[Mapping[str, Any]] = ()  # for models on a shared file system
+    mounts: Sequence[Mapping[str, Any]] = ()
     drain_seconds: int = 5
 
 
@@ -126,7 +128,7 @@ def _pod(chosen: dict[str, str], loop: str, version: ModelVersion, serving: Mode
         "terminationGracePeriodSeconds": serving.drain_seconds + 25,
         "topologySpreadConstraints": [spread],
         "containers": [_container(loop, version, serving)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *(dict(volume) for volume in serving.volumes)],
     }
 
 
@@ -161,7 +163,7 @@ def _container(loop: str, version: ModelVersion, serving: ModelServing) -> Objec
         "readinessProbe": _probe("ready", periodSeconds=2, failureThreshold=2),
         "livenessProbe": _probe("live", periodSeconds=10, failureThreshold=6),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *(dict(mount) for mount in serving.mounts)],
     }
 
 

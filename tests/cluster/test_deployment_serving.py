@@ -1,0 +1,120 @@
+"""Versions as Deployments on a real cluster: what goes wrong is told, what somebody changes comes back, what serves no
+more goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from cluster_world import KUBECONFIG, Namespace, is_ready, namespace, wait_for
+from gateway_harness import NOW
+from tidemill.adapters.deployment_serving import GRACE, UNUSED, DeploymentServing
+from tidemill.loop.model import Arm, ModelVersion, Role, Route
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not KUBECONFIG, reason="KUBECONFIG names no cluster")]
+
+ROUTE = Route("delay", (Arm("1", Role.CHAMPION, 1.0),))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self):  # type: ignore[no-untyped-def]
+        return self.time
+
+
+@pytest.fixture(scope="module")
+def cluster(versions: dict[str, ModelVersion]) -> Iterator[Namespace]:
+    with namespace({"real": versions["real"]}) as made:
+        yield made
+
+
+@pytest.fixture
+def one(cluster: Namespace) -> Iterator[ModelVersion]:
+    yield replace(cluster.versions["real"], version="1")
+    cluster.serving(Clock()).release()
+
+
+def said(serving: DeploymentServing, version: ModelVersion, *parts: str) -> None:
+    wait_for(lambda: serving.prepare(version), lambda state: all(part in state.message for part in parts))
+
+
+def test_why_a_version_is_not_ready_is_told_in_the_pods_own_words(cluster: Namespace, one: ModelVersion) -> None:
+    said(cluster.serving(Clock(), image="no.such/image:1"), one, "no.such/image:1", "cannot get its image")
+    nowhere = cluster.serving(Clock(), node_selector={"kubernetes.io/hostname": "none"})
+    said(nowhere, replace(one, version="2"), "finds no node")
+    missing = replace(one, version="3", uri="file:///models/none")
+    said(cluster.serving(Clock()), missing, "file:///models/none", "code 1")
+    small = cluster.serving(Clock(), limits={"memory": "60Mi"}, requests={"memory": "60Mi"})
+    said(small, replace(one, version="4"), "OOMKilled")
+
+
+def test_what_a_policy_of_the_cluster_refuses_is_told(cluster: Namespace, one: ModelVersion) -> None:
+    cluster.kubectl("create", "quota", "none", "--hard=services=0")
+    try:
+        state = cluster.serving(Clock()).prepare(one)
+        assert (state.ready, "exceeded quota" in state.message) == (False, True)
+    finally:
+        cluster.kubectl("delete", "quota", "none")
+
+
+def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: ModelVersion) -> None:
+    clock = Clock()
+    serving = cluster.serving(clock)
+    wait_for(lambda: serving.prepare(one), is_ready)
+    serving.set_route(ROUTE)
+    cluster.kubectl("delete", "deployment", "delay-v1")
+    assert not serving.prepare(one).ready
+    wait_for(lambda: serving.prepare(one), is_ready)
+    cluster.kubectl("delete", "service", "delay-v1")
+    assert serving.prepare(one).ready, "what serves is not taken away because we do not reach it"
+    wait_for(lambda: serving.prepare(one), lambda state: state.ready and not state.message)
+    cluster.kubectl("set", "env", "deployment/delay-v1", "TIDEMILL_MODEL_VERSION=9")
+    serving.prepare(one)
+    environment = cluster.kubectl(
+        "get", "deployment", "delay-v1", "-o", "jsonpath={.spec.template.spec.containers[0].env}"
+    )
+    assert {"name": "TIDEMILL_MODEL_VERSION", "value": "1"} in json.loads(environment)
+    wait_for(lambda: serving.prepare(one), is_ready)
+    cluster.kubectl("scale", "deployment/delay-v1", "--replicas=0")
+    wait_for(lambda: serving.prepare(one), is_ready)
+
+    edits = (
+        ("patch", "configmap", "tidemill-route-delay", "-p", '{"data": {"route.json": "{}"}}'),
+        ("label", "configmap", "tidemill-route-delay", "tidemill.dev/part-"),
+        ("delete", "configmap", "tidemill-route-delay"),
+    )
+    for edit in edits:
+        assert serving.route("delay") == ROUTE
+        cluster.kubectl(*edit)
+        assert serving.route("delay") is None, edit
+        serving.set_route(ROUTE)
+
+
+def test_a_version_that_nothing_names_goes_after_a_grace(cluster: Namespace, one: ModelVersion) -> None:
+    clock = Clock()
+    two = replace(one, version="2")
+    serving = cluster.serving(clock)
+    for version in (one, two):
+        wait_for(lambda version=version: serving.prepare(version), is_ready)  # type: ignore[misc]
+    serving.set_route(ROUTE)
+
+    def pass_time(span: timedelta) -> str:
+        clock.time += span
+        fresh = cluster.serving(clock)  # nothing is kept in a process
+        fresh.prepare(one)
+        return cluster.kubectl("get", "deployment,service,hpa,pdb", "-o", "name")
+
+    assert "delay-v2" in pass_time(timedelta(0))
+    assert UNUSED in cluster.kubectl("get", "deployment", "delay-v2", "-o", "jsonpath={.metadata.annotations}")
+    assert "delay-v2" in pass_time(GRACE - timedelta(seconds=1))
+    wait_for(lambda: cluster.serving(clock).prepare(two), is_ready)
+    assert UNUSED not in cluster.kubectl("get", "deployment", "delay-v2", "-o", "jsonpath={.metadata.annotations}")
+    assert "delay-v2" in pass_time(timedelta(seconds=2)), "asked for again: the grace begins anew"
+    left = pass_time(GRACE)
+    assert "delay-v2" not in left
+    assert left.count("delay-v1") == 4

@@ -29,7 +29,6 @@ def store() -> Iterator[int]:
     os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "1"  # or moto takes the first part of its own name for a bucket
     import fsspec
     from moto.server import ThreadedMotoServer
-    from tidemill.loop.turn import files
 
     port = free_port()
     server = ThreadedMotoServer("0.0.0.0", port, verbose=False)
@@ -37,7 +36,7 @@ def store() -> Iterator[int]:
     ours = {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_REGION": "us-east-1"}
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
-    files._stores.clear()
+    _forget_stores()
     # moto keeps what an earlier server of this process had.
     fsspec.filesystem("s3", skip_instance_cache=True).makedirs(BUCKET, exist_ok=True)
     try:
@@ -46,7 +45,16 @@ def store() -> Iterator[int]:
         server.stop()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-        files._stores.clear()
+        _forget_stores()
+
+
+def _forget_stores() -> None:
+    """Connections to a server before this one."""
+    import fsspec
+    from tidemill.loop.turn import files
+
+    files._stores.clear()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @contextmanager

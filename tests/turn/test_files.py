@@ -87,3 +87,12 @@ def test_a_name_never_leads_out_of_its_folder(base: str) -> None:
     for name in ("../other", "/etc/passwd", "a/../../b"):
         with pytest.raises(ValueError, match="no name below"):
             files.join(base, name)
+
+
+def test_a_folder_that_is_removed_is_gone_with_all_in_it_as_often_as_one_likes(base: str) -> None:
+    for name in ("steps/a.json", "steps/deep/b.json", "stepson.json"):
+        files.write_bytes(files.join(base, *name.split("/")), b"{}")
+    for _ in range(2):
+        files.remove_folder(files.join(base, "steps"))
+    assert files.names(files.join(base, "steps")) == files.names(files.join(base, "steps", "deep")) == []
+    assert files.names(base) == ["stepson.json"]

@@ -35,7 +35,7 @@ def workflow(
         from hera.workflows import models
     except ImportError as error:
         raise TidemillError(
-            "Turns on Argo Workflows need hera, which is not installed: pip install 'tidemill[argo]'."
+            "Turns on Argo Workflows need hera, which is not installed: pip install 'tidemill[cluster]'."
         ) from error
     security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if settings.run_as_user is not None:

@@ -40,7 +40,7 @@ VERSION_1 = [
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/state.db" if sqlite else request.getfixturevalue("postgres").new_database()
+    url = f"sqlite:///{tmp_path}/state.db" if sqlite else request.getfixturevalue("postgres").new_store()
     serial, key = ("INTEGER NOT NULL", "PRIMARY KEY (seq),") if sqlite else ("SERIAL PRIMARY KEY", "")
     engine = sa.create_engine(url)
     with engine.begin() as connection:

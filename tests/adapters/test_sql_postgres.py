@@ -55,7 +55,7 @@ def race(url: str, body: str) -> list[list[str]]:
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    return postgres.new_database()
+    return postgres.new_store()
 
 
 def test_of_processes_that_open_a_new_store_at_once_all_succeed(url: str) -> None:
@@ -184,7 +184,7 @@ def own_server(postgres: PostgresServer) -> Iterator[PostgresServer]:
 
 
 def test_a_database_that_goes_away_is_a_temporary_error_and_recovers(own_server: PostgresServer) -> None:
-    url = own_server.new_database()
+    url = own_server.new_store()
     state, outcomes = SqlState(url), SqlOutcomes(url, "l")
     with state.lease("l"):
         state.transact("l", [Write("turn", "a", {"n": 1})], [Entry("1", NOW, "turn.started", {"message": "x"})])

@@ -28,7 +28,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path: Path) -> Outcomes:
         return SqliteOutcomes(tmp_path)
     if request.param == "sql-sqlite":
         return SqlOutcomes(f"sqlite:///{tmp_path}/state.db", "shop/visits")
-    return SqlOutcomes(request.getfixturevalue("postgres").new_database(), "shop/visits")
+    return SqlOutcomes(request.getfixturevalue("postgres").new_store(), "shop/visits")
 
 
 def labels(*pairs: tuple[Any, Any], index: list[int] | None = None) -> pd.DataFrame:

@@ -26,7 +26,7 @@ Open = Callable[[], State]
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/state.db"
-    return str(request.getfixturevalue("postgres").new_database())
+    return str(request.getfixturevalue("postgres").new_store())
 
 
 @pytest.fixture(params=["alone", "of a namespace"])

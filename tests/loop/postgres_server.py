@@ -44,17 +44,18 @@ class PostgresServer:
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
 
-    def new_database(self) -> str:
-        """The SQLAlchemy URL of an empty database."""
+    def new_store(self) -> str:
+        """The SQLAlchemy URL of an empty store: a schema of its own, which costs a thousandth of a database's disk."""
         name = f"t{next(_numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
-        return self.url(name)
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self.url}&options=-csearch_path%3D{name}"
 
-    def url(self, database: str = "postgres") -> str:
-        return f"postgresql+psycopg://tidemill@/{database}?host={self.folder}"
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://tidemill@/postgres?host={self.folder}"
 
-    def execute(self, statement: str, database: str = "postgres") -> list[Any]:
-        engine = sa.create_engine(self.url(database), isolation_level="AUTOCOMMIT")
+    def execute(self, statement: str) -> list[Any]:
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             result = connection.execute(sa.text(statement))
             rows = list(result) if result.returns_rows else []

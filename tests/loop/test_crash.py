@@ -115,7 +115,7 @@ def test_with_postgresql_a_kill_at_any_write_ends_in_the_same_state(
     folder, expected, writes = undisturbed
     for at in range(1, writes + 1, 3 * STEP):
         shutil.rmtree(folder)
-        database = postgres.new_database()
+        database = postgres.new_store()
         status, _ = life(folder, at, database=database)
         assert os.WIFSIGNALED(status), f"write {at} was never reached"
         status, result = life(folder, None, database=database)

@@ -11,7 +11,7 @@ from tidemill.adapters.sql_database import Database
 @pytest.fixture(params=["sqlite", "postgres"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/state.db" if sqlite else request.getfixturevalue("postgres").new_database()
+    url = f"sqlite:///{tmp_path}/state.db" if sqlite else request.getfixturevalue("postgres").new_store()
     world = World(Database(url, durable=True))
     add_loop(world.state(), "visits")
     add_loop(world.state("lab"), "flights")

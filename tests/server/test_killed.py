@@ -21,7 +21,7 @@ KILLS = 5
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/state.db"
-    return str(request.getfixturevalue("postgres").new_database())
+    return str(request.getfixturevalue("postgres").new_store())
 
 
 class Server:

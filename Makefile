@@ -26,11 +26,13 @@ install:  ## Install everything that tests and development need into .venv
 .PHONY: test
 test: install  ## Install, then run the everyday tests
 	@ci/install-chromium
+	@ci/install-postgres
 	$(PYTEST) -m "not e2e"
 
 .PHONY: e2e
 e2e: install  ## Tests that take minutes or start real servers
 	@ci/install-chromium
+	@ci/install-postgres
 	@$(BIN)/python -m pytest -m e2e --timeout=1500 || [ $$? -eq 5 ]  # 5: there are none
 
 .PHONY: lint
@@ -53,9 +55,17 @@ bench: install  ## Every benchmark, one after the other; results as JSON in out/
 	  $(BIN)/python $$bench | tee out/bench/$$name.json || exit 1; \
 	done
 
+.PHONY: images
+images:  ## Build the images: platform, components, model-server
+	@ci/images
+
 .PHONY: reference
 reference: install  ## Write docs/reference/ from the code
 	$(BIN)/python ci/reference.py
+
+.PHONY: crds
+crds: install  ## Write the CustomResourceDefinitions of the chart from the models
+	$(BIN)/python -m tidemill.spec.crd charts/tidemill/crds
 
 .PHONY: pipelines
 pipelines: install  ## Compile the pipelines into the YAML beside them
@@ -63,11 +73,13 @@ pipelines: install  ## Compile the pipelines into the YAML beside them
 
 # Pins that still hold are kept; `make constraints UPGRADE=--upgrade` takes the newest of everything.
 .PHONY: constraints
-constraints: install  ## Resolve what pyproject.toml asks for into constraints/
+constraints:  ## Resolve what pyproject.toml asks for into constraints/
+	@[ -x $(BIN)/uv ] || ci/install dev
 	@for minor in 11 12; do \
 	  $(BIN)/uv pip compile --quiet $(UPGRADE) --all-extras --no-emit-index-url --no-header --no-annotate \
 	    --python-version 3.$$minor pyproject.toml -o constraints/py3$$minor.txt || exit 1; \
 	done
+	@ci/image-requirements $(BIN)/uv
 
 .PHONY: clean
 clean:  ## Remove what was made, but for .venv

@@ -17,9 +17,11 @@ import click
 from pydantic import BaseModel, TypeAdapter
 from tidemill.cli.main import VERBS, cli
 from tidemill.decisions import verdict
-from tidemill.spec import quantities
+from tidemill.spec import crd, quantities
 from tidemill.spec.explain import model_in
-from tidemill.spec.json_schema import KINDS, as_written, json_schema, models
+from tidemill.spec.json_schema import KINDS, as_written, models, schema_of
+from tidemill.spec.loop_status import ModelLoopStatus
+from tidemill.spec.model_rollout import ModelRollout
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -43,14 +45,44 @@ def model_loop_page() -> str:
     lines.append("| form | how it is written | such as |\n|---|---|---|")
     lines += [f"| {word} | {how} | {example} |" for word, (_, how, example) in FORMS.items()]
     for kind, root in KINDS.items():
-        schema = json_schema(kind)
-        lines.append(f"\n## {kind}\n\n{_docstring(root)}")
-        for model, path in _with_paths(root):
-            described = schema if model is root else schema["$defs"][model.__name__]
-            if model is not root:
-                lines.append(f"\n### {path}\n\n{_docstring(model)}")
-            lines.append("\n| field | type | default | meaning |\n|---|---|---|---|")
-            lines += [_field_row(field, described["properties"][field.alias]) for field in model.model_fields.values()]
+        lines += [f"\n## {kind}\n\n{_docstring(root)}", *_tables(root, absent="off")]
+    return "\n".join(lines) + "\n"
+
+
+def _tables(root: type[BaseModel], below: str = "", absent: str = "") -> list[str]:
+    """A table of fields for each model, those of a path `below` alone where one is given. `absent`: what it means that
+    a mapping is not there."""
+    lines, schema = [], schema_of(root)
+    for model, path in _with_paths(root):
+        if not path.startswith(below):
+            continue
+        described = schema if model is root else schema["$defs"][model.__name__]
+        if model is not root:
+            lines.append(f"\n### {path}\n\n{_docstring(model)}")
+        lines.append("\n| field | type | default | meaning |\n|---|---|---|---|")
+        properties = described["properties"]
+        lines += [_field_row(field, properties[field.alias], absent) for field in model.model_fields.values()]
+    return lines
+
+
+def crds_page() -> str:
+    lines = [NOTE, "# ModelLoop and ModelRollout on a cluster\n"]
+    lines.append(
+        f"Group `{crd.GROUP}`, version `{crd.VERSION}`, both namespaced. What a person writes in a ModelLoop: "
+    )
+    lines[-1] += "[ModelLoop](modelloop.md). How the API server checks it: [kinds](../kinds.md)."
+    lines.append("\n| kind | plural | short | selected by | `kubectl get` shows |\n|---|---|---|---|---|")
+    for kind in crd.KINDS:
+        chosen = ", ".join(f"`{path.removeprefix('.')}`" for path in kind.selectable)
+        columns = ", ".join(name for name, _, _ in kind.columns)
+        lines.append(
+            f"| {kind.name} | `{kind.plural}` | `{kind.short}` | {chosen} | {columns} (the last with `-o wide`) |"
+        )
+    lines.append("\n## ModelLoop: status")
+    lines += _tables(ModelLoopStatus)
+    lines.append(f"\n## ModelRollout\n\n{_docstring(ModelRollout)}")
+    for part in ("spec", "status"):
+        lines += _tables(ModelRollout, below=part)
     return "\n".join(lines) + "\n"
 
 
@@ -73,17 +105,17 @@ def _many(field: Any) -> str:
     return "[]" if get_origin(field.annotation) is tuple else ""
 
 
-def _field_row(field: Any, described: dict[str, Any]) -> str:
+def _field_row(field: Any, described: dict[str, Any], absent: str) -> str:
     if field.is_required():
         default = "required"
     elif "default" not in described or model_in(field.annotation) is not None:
-        default = "" if described.get("default", 0) is not None else "off"
-    elif described["default"] is None:
+        default = "" if described.get("default", 0) is not None else absent
+    elif described["default"] in (None, ""):
         default = ""
     else:
         default = _code(as_written(field))
     kind = _type(described)
-    if model_in(field.annotation) is None and kind == "duration" and "positive" in repr(field.metadata):
+    if model_in(field.annotation) is None and kind == "duration" and quantities.SOME_TIME in field.metadata:
         kind = "duration > 0"
     return f"| `{field.alias}` | {kind} | {default} | {described.get('description', '')} |"
 
@@ -104,6 +136,8 @@ def _type(described: dict[str, Any]) -> str:
         return " or ".join(f"`{word}`" for word in described.get("enum", [described.get("const")]))
     if "$ref" in described:
         return "mapping"
+    if described.get("format") == "date-time":
+        return "time"
     kind = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "mapping"}
     if described.get("type") == "array":
         return (
@@ -173,7 +207,7 @@ def _reasons() -> dict[str, list[tuple[str, str]]]:
     return groups
 
 
-PAGES = {"modelloop.md": model_loop_page, "cli.md": cli_page, "reasons.md": reasons_page}
+PAGES = {"modelloop.md": model_loop_page, "crds.md": crds_page, "cli.md": cli_page, "reasons.md": reasons_page}
 
 
 def main(check: bool) -> int:

@@ -74,7 +74,7 @@ def test_no_file_names_a_machine(pattern: re.Pattern[str]) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("script", ["ci/install", "ci/install-chromium", ".ci/run"])
+@pytest.mark.parametrize("script", ["ci/install", "ci/install-chromium", "ci/install-postgres", ".ci/run"])
 def test_scripts_can_be_run_and_parse(script: str) -> None:
     path = ROOT / script
     assert path.stat().st_mode & 0o111, f"chmod +x {script}"

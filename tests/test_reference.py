@@ -16,7 +16,7 @@ def reference() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "ci" / "reference.py"))
 
 
-@pytest.mark.parametrize("page", ["modelloop.md", "cli.md", "reasons.md"])
+@pytest.mark.parametrize("page", ["modelloop.md", "crds.md", "cli.md", "reasons.md"])
 def test_the_page_says_what_the_code_says(reference: dict[str, Any], page: str) -> None:
     written = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
     assert written == reference["PAGES"][page](), "run `make reference`"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from tidemill.adapters.memory_stores import MemoryOutcomes
 from tidemill.adapters.outcomes import SqliteOutcomes
+from tidemill.adapters.sql_outcomes import SqlOutcomes
 from tidemill.loop.errors import LabelRefused
 from tidemill.loop.model import Receipt
 from tidemill.loop.ports import Outcomes
@@ -19,9 +20,15 @@ TUESDAY = MONDAY + timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(params=["sqlite", "memory", "sql-sqlite", "sql-postgres"])
 def outcomes(request: pytest.FixtureRequest, tmp_path: Path) -> Outcomes:
-    return SqliteOutcomes(tmp_path) if request.param == "sqlite" else MemoryOutcomes()
+    if request.param == "memory":
+        return MemoryOutcomes()
+    if request.param == "sqlite":
+        return SqliteOutcomes(tmp_path)
+    if request.param == "sql-sqlite":
+        return SqlOutcomes(f"sqlite:///{tmp_path}/state.db", "shop/visits")
+    return SqlOutcomes(request.getfixturevalue("postgres").new_database(), "shop/visits")
 
 
 def labels(*pairs: tuple[Any, Any], index: list[int] | None = None) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.adapters.notifiers import NoNotifier
 from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.adapters.sql_outcomes import SqlOutcomes
 from tidemill.adapters.sql_state import SqlState
 from tidemill.gateway.inline import InlineDataPlane
 from tidemill.loop.context import Context, Ports
@@ -156,8 +157,8 @@ class FrameLog:
         return self._log.read(start, end)
 
 
-def live(folder: Path, killer: Killer) -> Context:
-    """Lives the life from where it was left, to its end.
+def live(folder: Path, killer: Killer, database: str | None = None) -> Context:
+    """Lives the life from where it was left, to its end. State and outcomes are in files, or in `database` (an URL).
 
     Each day has two steps: in the evening requests are answered, next morning data and labels arrive and the loop
     ticks. A step that was killed is taken again, at its own time: what the world sends it sends until it is taken, and
@@ -168,7 +169,9 @@ def live(folder: Path, killer: Killer) -> Context:
     write_project(folder)
     clock = SetClock(_morning(WORLD.live_from))
     registry = killer.wrap(KeptRegistry(home / "registry"), WRITES["registry"])
-    outcomes = killer.wrap(SqliteOutcomes(home / "outcomes"), WRITES["outcomes"])
+    store = SqlState(database or f"sqlite:///{home}/state.db")
+    labels = SqlOutcomes(store.database, LOOP.metadata.name) if database else SqliteOutcomes(home / "outcomes")
+    outcomes = killer.wrap(labels, WRITES["outcomes"])
     log = killer.wrap(FrameLog(home / "predictions"), WRITES["log"])
     plane = killer.wrap(KeptDataPlane(home / "route", registry, log, outcomes, clock), WRITES["serving"])
     ports = Ports(
@@ -180,7 +183,7 @@ def live(folder: Path, killer: Killer) -> Context:
         pipelines=killer.wrap(KeptPipelines(registry, home / "pipelines"), WRITES["pipelines"]),
         validator=NoExpectations(),
         notifier=NoNotifier(),
-        state=killer.wrap(SqlState(f"sqlite:///{home}/state.db"), WRITES["state"]),
+        state=killer.wrap(store, WRITES["state"]),
     )
     context = Context(LOOP, folder, home, "memory:", ports)
     progress = home / "step"

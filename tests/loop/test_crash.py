@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from durable import Killer, end_state, live
+from postgres_server import PostgresServer
 from tidemill.loop.ports import State
 
 STEP = 7  # of the writes, how far from one that is killed at to the next: some twenty lives
@@ -34,14 +35,14 @@ def in_child(work: Callable[[], Any], result: Path) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def life(folder: Path, at: int | None, after: bool = False) -> tuple[int, Any]:
+def life(folder: Path, at: int | None, after: bool = False, database: str | None = None) -> tuple[int, Any]:
     """(wait status, (end state, number of writes) where it got that far). State holds paths, so that only lives in the
     same folder are comparable."""
     result = folder / "result"
 
     def work() -> Any:
         killer = Killer(at, after)
-        context = live(folder, killer)
+        context = live(folder, killer, database)
         return end_state(context), killer.writes
 
     folder.mkdir(exist_ok=True)
@@ -103,6 +104,23 @@ def test_a_kill_at_every_write_ends_in_the_same_state(
 ) -> None:
     for at in range(1, undisturbed[2] + 1):
         kill_and_compare(undisturbed, at, after)
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(1500)
+def test_with_postgresql_a_kill_at_any_write_ends_in_the_same_state(
+    undisturbed: tuple[Path, dict[str, Any], int], postgres: PostgresServer
+) -> None:
+    """The same end state as on SQLite, too: nothing depends on which store it is."""
+    folder, expected, writes = undisturbed
+    for at in range(1, writes + 1, 3 * STEP):
+        shutil.rmtree(folder)
+        database = postgres.new_database()
+        status, _ = life(folder, at, database=database)
+        assert os.WIFSIGNALED(status), f"write {at} was never reached"
+        status, result = life(folder, None, database=database)
+        assert status == 0, f"after a kill at write {at} it does not start again"
+        assert result[0] == expected, f"differs after a kill at write {at}"
 
 
 def test_state_is_a_port_like_any_other() -> None:

@@ -6,26 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from loops import LOOP
 
-LOOP = """\
-apiVersion: tidemill.dev/v1alpha1
-kind: ModelLoop
-metadata: {name: visits}
-spec:
-  model:
-    task: binary-classification
-    trainer: model:train
-    baseline: model:average
-    features: model:features
-  data:
-    source: {csv: data/}
-    key: visit_id
-    eventTime: visited_at
-    label: {column: bought, arrivesAfter: 1h}
-    expectations: expectations.json
-  triggers:
-    newData: {growth: 25%}
-"""
 MODEL = """\
 def train(X, y, previous=None):
     return None

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a case is a line
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from loops import IMPOSSIBLE, SPOILT, impossible
 from tidemill.spec.errors import SpecError
 from tidemill.spec.loading import load_loop, load_profile
 from tidemill.spec.model_loop import ModelLoop
@@ -36,38 +36,7 @@ def test_an_unknown_field_names_file_line_field_and_the_nearest_one(edited: Edit
     assert said(path) == "loop.yaml:17: spec.triggers.newData.growht: unknown field. Did you mean growth?"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ("eventTime:", "event_time:", "loop.yaml:13: spec.data.event_time: unknown field. Did you mean eventTime?"),
-        ("eventTime:", "when:", "loop.yaml:10: spec.data.eventTime: this field is missing. The column with the time"),
-        ("    key: visit_id", "    holdOut: 7d\n    key: visit_id", "spec.data.holdOut: unknown field. It belongs in spec.window."),
-        ("arrivesAfter: 1h", "arrivesAfter: 1", "loop.yaml:14: spec.data.label.arrivesAfter: 1 is not a duration: write a "
-         "number and a unit (ms, s, m, h, d, w), such as 6h or 14d"),
-        ("growth: 25%", "growth: 25", "spec.triggers.newData.growth: 25 is not a percentage: write a number and %, such as 25%"),
-        ("growth: 25%", "growth: 0%", "growth must be more than 0%"),
-        ("key: visit_id", "key: 3", "loop.yaml:12: spec.data.key: 3 is not text. Put it in quotes where text is meant."),
-        ("key: visit_id", "key: ''", "spec.data.key: '' is not a name"),
-        ("key: visit_id", "key: bought", "spec.data: key, eventTime and label.column must be three different columns"),
-        ("newData: {growth: 25%}", "newData: 25%", "spec.triggers.newData: '25%' is not a mapping. Its fields are growth."),
-        ("newData: {growth: 25%}", "limits:", "spec.triggers.limits: there is nothing here. Leave the field out, or give"),
-        ("newData: {growth: 25%}", "limits: {maxPerMonth: true}", "spec.triggers.limits.maxPerMonth: true is not a whole number"),
-        ("newData: {growth: 25%}", "limits: {maxPerMonth: 0}", "spec.triggers.limits.maxPerMonth: 0 is not at least 1"),
-        ("newData: {growth: 25%}", "schedule: 0 4 * *", "'0 4 * *' is not a cron expression of five fields"),
-        ("newData: {growth: 25%}", "drift: {action: retrian}", "'retrian' is not alert or retrain. Did you mean retrain?"),
-        ("newData: {growth: 25%}", "drift: {falseAlarms: 1}", "1 is not a rate: write a number, a slash and a period"),
-        ("csv: data/", "sql: visits", "spec.data.source.sql: unknown field. The fields here are parquet, csv."),
-        ("csv: data/", "csv: data/, parquet: data/", "spec.data.source: give exactly one source: parquet or csv"),
-        ("csv: data/", "csv: s3://bucket/", "'s3://bucket/' is not a folder or glob relative to this file"),
-        ("trainer: model:train", "trainer: model.train", "loop.yaml:7: spec.model.trainer: 'model.train' is not an entry point: "
-         "write module:function, such as model:train"),
-        ("name: visits", "name: Visits!", "loop.yaml:3: metadata.name: 'Visits!' is not a name: use a-z, 0-9 and '-'"),
-        ("v1alpha1", "v1", "loop.yaml:1: apiVersion: 'tidemill.dev/v1' is not tidemill.dev/v1alpha1. Did you mean"),
-        ("kind: ModelLoop", "kind: Modelloop", "loop.yaml:2: kind: 'Modelloop' is not ModelLoop. Did you mean ModelLoop?"),
-        ("kind: ModelLoop", "", "kind: this field is missing"),
-        ("kind: ModelLoop", "kind: Deployment", "loop.yaml:2: kind: no ModelLoop here, but Deployment. Write `kind: ModelLoop`."),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("old", "new", "expected"), SPOILT)
 def test_what_is_wrong_is_said_with_the_nearest_right_thing(edited: Edit, old: str, new: str, expected: str) -> None:
     assert expected in said(edited(old, new))
 
@@ -78,29 +47,10 @@ def test_a_task_of_a_later_version_is_said_to_be_one(edited: Edit, task: str) ->
     assert said(path) == f"loop.yaml:6: spec.model.task: {task} is not in this version; binary-classification is"
 
 
-@pytest.mark.parametrize(
-    ("window", "expected"),
-    [
-        ("window: {train: 5d, holdOut: 7d}", "spec.window: train must be longer than holdOut"),
-        ("window: {holdOut: 0d}", "spec.window.holdOut: this must be longer than nothing"),
-        (
-            "window: {train: 60}",
-            "60 is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d, or all",
-        ),
-        ("serving: {timeout: 0ms}", "spec.serving.timeout: this must be longer than nothing"),
-        ("rollout: {maxDuration: 30m}", "spec: rollout.maxDuration ends before a label arrives"),
-        ("rollout: {steps: [{canary: 100%, minOutcomes: 1}]}", "spec.rollout.steps[0]: a canary takes more than 0%"),
-        ("rollout: {steps: [{shadow: 0%, minOutcomes: 1}]}", "spec.rollout.steps[0]: a shadow sees more than 0%"),
-        ("rollout: {steps: [{minOutcomes: 1}]}", "spec.rollout.steps[0]: a step is either shadow or canary"),
-        ("rollout: {judge: {metrics: []}}", "spec.rollout.judge.metrics: the list is empty. Give at least 1"),
-        ("rollout: {judge: {alpha: .nan}}", "spec.rollout.judge.alpha: nan is not a finite number"),
-        ("evaluation: {slices: channel}", "spec.evaluation.slices: 'channel' is not a list. Write [a, b]"),
-        ("evaluation: {slices: [bought]}", "spec: evaluation.slices cannot hold the label or the key"),
-    ],
-)
-def test_an_impossible_window_or_step_is_refused(project: Path, window: str, expected: str) -> None:
+@pytest.mark.parametrize(("line", "expected"), IMPOSSIBLE)
+def test_an_impossible_window_or_step_is_refused(project: Path, line: str, expected: str) -> None:
     path = project / "loop.yaml"
-    path.write_text(path.read_text() + f"  {window}\n")
+    path.write_text(impossible(line))
     assert expected in said(path)
 
 

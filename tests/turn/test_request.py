@@ -13,7 +13,7 @@ from turn_world import START, turn
 def test_a_request_reads_back_as_it_was_written_champion_and_correction_too(tmp_path: Path) -> None:
     calibrator = Calibrator("c1", "3", 0.1, 1.2, START)
     request = turn(tmp_path, champion=ChampionRef("3", "file:///m", "sha256:0", calibrator, START))
-    assert read_request(folder_of(request.work_uri)) == request
+    assert read_request(request.work_uri) == request
     assert from_json(to_json(replace(request, champion=None))).champion is None
 
 

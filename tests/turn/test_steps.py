@@ -222,4 +222,4 @@ def test_a_request_that_was_tampered_with_is_refused_and_recorded_beside_it(tmp_
     with pytest.raises(TidemillError, match="changed after the run was submitted"):
         steps.load_request(path.as_uri(), submitted)
     assert records(request)["request"]["failed"]
-    assert read_request(path.parent).work_uri == "file:///elsewhere", "and nothing was written there"
+    assert read_request(str(path.parent)).work_uri == "file:///elsewhere", "and nothing was written there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,14 +28,9 @@ class FileSource:
     def partitions(self) -> list[Partition]:
         found = []
         for path in sorted(self._folder.glob(self._pattern)):
-            match = _DAY.search(path.name)
-            if match is None:
-                continue
-            try:
-                start = datetime.fromisoformat(match.group()).replace(tzinfo=UTC)
-            except ValueError:
-                continue
-            found.append(Partition(match.group(), start, start + timedelta(days=1), self._digest(path), path.as_uri()))
+            start = day_of(path.name)
+            if start is not None:
+                found.append(partition_of(start, self._digest(path), path.as_uri()))
         return sorted(found, key=lambda partition: partition.id)
 
     def read(self, partition: Partition) -> pd.DataFrame:
@@ -49,11 +45,28 @@ class FileSource:
         return known[2]
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A Parquet or CSV file as a frame. Raises DataUnreadable naming the file and what the reader said."""
+def day_of(name: str) -> datetime | None:
+    """The day that a file's name holds, as its start in UTC; None where it holds none."""
+    match = _DAY.search(name)
+    if match is None:
+        return None
+    try:
+        return datetime.fromisoformat(match.group()).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def partition_of(start: datetime, digest: str, uri: str) -> Partition:
+    return Partition(f"{start:%Y-%m-%d}", start, start + timedelta(days=1), digest, uri)
+
+
+def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
+    """A Parquet or CSV file as a frame; `content` is its bytes where it is not on this machine. Raises DataUnreadable
+    naming the file and what the reader said."""
+    source = path if content is None else io.BytesIO(content)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        return pd.read_csv(path)
+            return pd.read_parquet(source)
+        return pd.read_csv(source)
     except Exception as error:  # readers raise a dozen kinds; all mean the same to the loop
         raise DataUnreadable(f"{path.name} is no readable {path.suffix[1:]} table: {error}") from error

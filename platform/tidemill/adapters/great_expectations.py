@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tidemill.loop.errors import TidemillError
+from tidemill.loop.turn.files import read_bytes
 
 _WHERE = ("column", "column_list", "column_A", "column_B", "batch_id")
 _ROW_COUNTS = ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")
@@ -21,17 +22,17 @@ class GreatExpectationsValidator:
 
     def __init__(self) -> None:
         self._batches: Any = None
-        self._suites: dict[tuple[str, int, bool], Any] = {}
+        self._suites: dict[tuple[str, bytes, bool], Any] = {}
 
     def failures(self, frame: pd.DataFrame, suite: str, per_partition: bool = True) -> list[str]:
-        """One sentence for each expectation of the suite (a file's path) that does not hold.
+        """One sentence for each expectation of the suite (a file's path or URI) that does not hold.
 
         With `per_partition` False the frame is many partitions: expectations on the number of rows do not apply.
         An expectation that cannot be evaluated (its column is missing, say) does not hold. Raises TidemillError naming
         the suite where it cannot be read.
         """
         batches = self._open()
-        loaded = self._suite(Path(suite), per_partition)
+        loaded = self._suite(suite, per_partition)
         batch = batches.get_batch({"dataframe": frame})
         # Examples of what does not hold double the time: they are looked for only where something does not.
         result = batch.validate(loaded, result_format="BOOLEAN_ONLY")
@@ -58,32 +59,33 @@ class GreatExpectationsValidator:
             self._batches = asset.add_batch_definition_whole_dataframe("whole")
         return self._batches
 
-    def _suite(self, path: Path, per_partition: bool) -> Any:
+    def _suite(self, uri: str, per_partition: bool) -> Any:
         try:
-            key = (str(path), path.stat().st_mtime_ns, per_partition)
-            if key not in self._suites:
-                self._suites[key] = _load(path, per_partition)
+            text = read_bytes(uri)
         except FileNotFoundError as error:
-            raise TidemillError(f"There is no expectation suite at {path}: correct data.expectations.") from error
+            raise TidemillError(f"There is no expectation suite at {uri}: correct data.expectations.") from error
+        key = (uri, text, per_partition)
+        if key not in self._suites:
+            self._suites[key] = _load(uri, text, per_partition)
         return self._suites[key]
 
 
-def _load(path: Path, per_partition: bool) -> Any:
+def _load(uri: str, text: bytes, per_partition: bool) -> Any:
     import great_expectations as gx
 
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(text)
         kept = [e for e in document["expectations"] if per_partition or e["type"] not in _ROW_COUNTS]
-        suite = gx.ExpectationSuite(name=document.get("name", path.stem), expectations=kept)
+        suite = gx.ExpectationSuite(name=document.get("name", Path(uri).stem), expectations=kept)
     except (ValueError, KeyError, TypeError) as error:
         raise TidemillError(
-            f"{path} is no Great Expectations 1.x suite: {error}. See its `expectations` list."
+            f"{uri} is no Great Expectations 1.x suite: {error}. See its `expectations` list."
         ) from error
     # The library leaves out what it does not know, and only logs that: a gate that is open without anyone knowing.
     unknown = {e["type"] for e in kept} - {e.expectation_type for e in suite.expectations}
     if unknown:
         raise TidemillError(
-            f"{path} has expectations that Great Expectations does not know: {', '.join(sorted(unknown))}."
+            f"{uri} has expectations that Great Expectations does not know: {', '.join(sorted(unknown))}."
         )
     return suite
 

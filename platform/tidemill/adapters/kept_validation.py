@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tidemill.loop.ports import Validator
+from tidemill.loop.turn.files import read_bytes
 
 
 class KeptValidation:
@@ -34,5 +35,5 @@ class KeptValidation:
 def _digest(frame: pd.DataFrame, suite: str, per_partition: bool) -> str:
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     content.update(repr((list(frame.columns), [str(t) for t in frame.dtypes], per_partition)).encode())
-    content.update(Path(suite).read_bytes())
+    content.update(read_bytes(suite))
     return content.hexdigest()

@@ -27,6 +27,11 @@ class Access:
     token_file: Path | None = None
     token: str | None = field(default=None, repr=False)
 
+    @property
+    def url(self) -> str:
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{shown}:{self.port}"
+
     def bearer(self) -> str | None:
         return self.token_file.read_text().strip() if self.token_file is not None else self.token
 

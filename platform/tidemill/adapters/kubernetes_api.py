@@ -24,10 +24,15 @@ _SILENCE = 30.0  # on top of that: longer silence is a dead connection
 _PLURALS = {
     "ConfigMap": "configmaps",
     "Deployment": "deployments",
+    "Event": "events",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "ModelLoop": "modelloops",
+    "ModelRollout": "modelrollouts",
     "Pod": "pods",
     "PodDisruptionBudget": "poddisruptionbudgets",
+    "Secret": "secrets",
     "Service": "services",
+    "Workflow": "workflows",
 }
 
 Object = dict[str, Any]
@@ -71,9 +76,38 @@ class KubernetesApi:
         query = urlencode({"fieldManager": MANAGER, "force": "true"})
         return self._call("PATCH", f"{where}?{query}", document, "application/apply-patch+yaml")
 
-    def merge(self, version: str, kind: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
-        where = f"{path(version, kind, namespace, name)}?{urlencode({'fieldManager': MANAGER})}"
+    def create(self, document: Mapping[str, Any], check: bool = False) -> Object:
+        """Raises ApiError with status 409 where the name is taken; one with `generateName` gets a new one. With `check`
+        the server refuses what it does not know, too, and keeps nothing."""
+        where = path(document["apiVersion"], document["kind"], document["metadata"]["namespace"])
+        query = {"fieldManager": MANAGER, **({"dryRun": "All", "fieldValidation": "Strict"} if check else {})}
+        return self._call("POST", f"{where}?{urlencode(query)}", document, "application/json")
+
+    def kinds(self, version: str) -> set[str]:
+        """What the cluster serves of an API version: none where it does not know it."""
+        try:
+            found = self._call("GET", f"/apis/{version}")
+        except ApiError as error:
+            if error.status == 404:
+                return set()
+            raise
+        return {resource["kind"] for resource in found["resources"]}
+
+    def merge(
+        self, version: str, kind: str, namespace: str, name: str, patch: Mapping[str, Any], part: str = ""
+    ) -> Object:
+        """`part` is a subresource, such as status."""
+        below = f"/{part}" if part else ""
+        where = f"{path(version, kind, namespace, name)}{below}?{urlencode({'fieldManager': MANAGER})}"
         return self._call("PATCH", where, patch, "application/merge-patch+json")
+
+    def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        """The last lines of a container's log; empty where there is none (any more)."""
+        query = urlencode({"container": container, "tailLines": str(lines)})
+        try:
+            return self._text("GET", f"{path('v1', 'Pod', namespace, pod)}/log?{query}")
+        except ApiError:
+            return ""
 
     def delete(self, version: str, kind: str, namespace: str, name: str) -> None:
         """Nothing where it is gone already."""
@@ -108,6 +142,10 @@ class KubernetesApi:
                 raise self._away(error) from error
 
     def _call(self, method: str, where: str, body: Mapping[str, Any] | None = None, kind: str = "") -> Object:
+        answer: Object = json.loads(self._text(method, where, body, kind))
+        return answer
+
+    def _text(self, method: str, where: str, body: Mapping[str, Any] | None = None, kind: str = "") -> str:
         sent = None if body is None else json.dumps(body).encode()
         headers = self._headers() | ({"Content-Type": kind} if kind else {})
         for last in (False, True):
@@ -128,8 +166,7 @@ class KubernetesApi:
                     raise self._away(error) from error
         if response.status >= 300:
             raise _refused(response.status, content, method, where)
-        answer: Object = json.loads(content)
-        return answer
+        return str(content, errors="replace")
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         access = self.access

@@ -17,12 +17,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.request import folder_of
 
 from .run_pipeline import LOCK, LOG, RESULT, read_steps
+from .turn_result import status_of
 from .warm_python import WarmPython
 
 _POLL = 0.05
@@ -130,9 +130,7 @@ def compiled(name: str) -> Path:
 
 
 def _read(work: Path) -> TurnStatus:
-    result = json.loads((work / RESULT).read_text())
-    reason = Reason(result["reason"])
-    return TurnStatus(Phase(result["phase"]), reason, result["message"], result["step"], result["result"])
+    return status_of(json.loads((work / RESULT).read_text()))
 
 
 def _step(work: Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
@@ -21,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from tidemill.loop.errors import ArtifactChanged, TemporaryError, VersionUnknown
 from tidemill.loop.model import ModelVersion
 from tidemill.loop.turn.artifact import verify
+from tidemill.loop.turn.files import join, local_path, store_folder
 from tidemill.loop.turn.request import folder_of
 
 DIGEST, TURN, ROLE = "tidemill.digest", "tidemill.turn", "tidemill.role"
@@ -52,10 +52,14 @@ def _asks(method: Callable[P, T]) -> Callable[P, T]:
 
 
 class MlflowRegistry:
-    """`tracking_uri` as MLflow takes it; `artifacts` is the folder that registered models are kept in."""
+    """`tracking_uri` as MLflow takes it; `artifacts` is the folder (path or URI) that registered models are kept in.
 
-    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
-        self._uri, self._artifacts = tracking_uri, artifacts
+    A server keeps what runs log where it wants to; without one that is below `artifacts`, too.
+    """
+
+    def __init__(self, tracking_uri: str, artifacts: Path | str) -> None:
+        self._uri = tracking_uri
+        self._artifacts = artifacts.absolute().as_uri() if isinstance(artifacts, Path) else artifacts
         self._opened: Any = None
 
     @property
@@ -77,7 +81,7 @@ class MlflowRegistry:
     def run(self, name: str, turn: str, tags: Mapping[str, str]) -> str:
         """The id of the turn's run in the loop's experiment; begun where there is none yet."""
         experiment = self._client.get_experiment_by_name(name)
-        location = (self._artifacts / name).absolute().as_uri()
+        location = None if self._uri.startswith("http") else join(self._artifacts, name)
         id = self._client.create_experiment(name, location) if experiment is None else experiment.experiment_id
         found = self._client.search_runs([id], f"tags.`{TURN}` = '{turn}'", max_results=1)
         if found:
@@ -109,26 +113,24 @@ class MlflowRegistry:
         kept = self._keep(name, artifact_uri, digest, turn, role)
         self._ensure_model(name)
         every = {**tags, TURN: turn, DIGEST: digest, ROLE: role}
-        made = self._client.create_model_version(name, kept.as_uri(), tags=every, run_id=tags.get("tidemill.run"))
+        made = self._client.create_model_version(name, kept, tags=every, run_id=tags.get("tidemill.run"))
         return _version(made)
 
-    def _keep(self, name: str, artifact_uri: str, digest: str, turn: str, role: str) -> Path:
+    def _keep(self, name: str, artifact_uri: str, digest: str, turn: str, role: str) -> str:
         """The model's files where they stay: a turn's folder may be cleaned up one day.
 
         Files that are there already and are others were kept by a run that was killed before it registered them: the
         same turn, refitted, has another digest, since MLflow writes the time into a model's folder.
         """
-        target = (self._artifacts / name / "models" / f"{turn}-{role}").absolute()
-        if target.exists():
+        target = join(self._artifacts, name, "models", f"{turn}-{role}")
+        here = local_path(target)
+        if here is not None and here.exists():
             with suppress(ArtifactChanged):
-                verify(target, digest)
+                verify(here, digest)
                 return target
-            shutil.rmtree(target)
-        aside = target.with_name(f".{target.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(folder_of(artifact_uri), aside)
-        verify(aside, digest)
-        aside.rename(target)
+        folder = folder_of(artifact_uri)
+        verify(folder, digest)
+        store_folder(folder, target)
         return target
 
     def _ensure_model(self, name: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.errors import LabelRefused, TemporaryError
 from tidemill.loop.model import Receipt
@@ -46,8 +46,19 @@ class SqliteOutcomes:
 
         Raises LabelRefused for a label that is neither 0 nor 1, naming its key; TemporaryError where the store is
         locked, full or unreadable."""
-        given = checked(labels)
-        moment = _microseconds(at)
+        return self._record(checked(labels), at, source)
+
+    def record_pairs(self, pairs: Iterable[tuple[Any, Any]], at: datetime, source: str) -> Receipt:
+        """As `record`, without a data frame: a server that only passes labels on need not import pandas."""
+        return self._record(checked_pairs(pairs), at, source)
+
+    def count(self) -> int:
+        """How many keys have a label."""
+        with self._transaction(write=False) as database:
+            return int(database.execute("SELECT count(*) FROM labels").fetchone()[0])
+
+    def _record(self, given: Sequence[tuple[str, float]], at: datetime, source: str) -> Receipt:
+        moment = microseconds(at)
         with self._transaction(write=True) as database:
             first = dict(database.execute(_KNOWN, (json.dumps([key for key, _ in given]),)))
             new, duplicate, conflicts = [], 0, []
@@ -122,8 +133,13 @@ class SqliteOutcomes:
 def checked(labels: pd.DataFrame) -> list[tuple[str, float]]:
     """(key, label) of the rows that have a label. Raises LabelRefused naming the first that is none."""
     given = labels[labels["label"].notna()]
+    return checked_pairs(zip(given["key"].tolist(), given["label"].tolist(), strict=True))
+
+
+def checked_pairs(given: Iterable[tuple[Any, Any]]) -> list[tuple[str, float]]:
+    """The same for pairs that all have a label."""
     pairs = []
-    for key, label in zip(given["key"].tolist(), given["label"].tolist(), strict=True):
+    for key, label in given:
         if key is None or key != key:  # noqa: PLR0124 - NaN
             raise LabelRefused(f"A label ({label!r}) has no key. No label of this request was recorded.")
         if isinstance(label, str) or label not in (0, 1):
@@ -134,6 +150,7 @@ def checked(labels: pd.DataFrame) -> list[tuple[str, float]]:
     return pairs
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds(moment: datetime) -> int:
+    """Since 1970, exactly."""
     difference = moment.astimezone(UTC) - _EPOCH
     return (difference.days * 86400 + difference.seconds) * 1_000_000 + difference.microseconds

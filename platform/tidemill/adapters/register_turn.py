@@ -3,13 +3,12 @@ from."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tidemill.loop.model import TurnRequest
 from tidemill.loop.turn import cards, steps
-from tidemill.loop.turn.request import folder_of
+from tidemill.loop.turn.files import join
 
 from .mlflow_registry import ROLE, SCHEMA, MlflowRegistry, schema_tag
 
@@ -19,12 +18,13 @@ def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any],
 
     Idempotent per turn: run again, it finds the run and the versions that it made.
     """
-    work = folder_of(request.work_uri)
-    records = {path.stem: json.loads(path.read_text()) for path in (work / "steps").glob("*.json")}
-    registry = MlflowRegistry(request.tracking_uri, work.parent.parent / "artifacts")
+    records = steps.records(request.work_uri)
+    home = request.work_uri.rsplit("/", 2)[0]  # of the loop: turns are kept in home/turns/<turn>
+    registry = MlflowRegistry(request.tracking_uri, join(home, "artifacts"))
     parent = {} if request.champion is None else {"tidemill.parent": request.champion.version}
     lineage = {"tidemill.snapshot": request.snapshot, "tidemill.signals": ",".join(request.signals), **parent}
-    run_id = registry.run(request.loop, request.id, lineage)
+    name = request.prefix + request.loop
+    run_id = registry.run(name, request.id, lineage)
     card = cards.model_card(request, records)
     params = {
         "trainer": records["train"]["trainer"],
@@ -41,9 +41,9 @@ def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any],
         SCHEMA: schema_tag(records["features"]["columns"]),
     }
     digests = records["refit"]["digests"]
-    model = registry.register(request.loop, (refitted / "model").as_uri(), digests["model"], request.id, tags)
+    model = registry.register(name, (refitted / "model").as_uri(), digests["model"], request.id, tags)
     heuristic = registry.register(
-        request.loop, (refitted / "baseline").as_uri(), digests["baseline"], request.id, {**tags, ROLE: "baseline"}
+        name, (refitted / "baseline").as_uri(), digests["baseline"], request.id, {**tags, ROLE: "baseline"}
     )
     done = {"version": model.version, "baseline_version": heuristic.version, "uri": model.uri, "run_id": run_id}
     return steps.record(request, "register", done), card

@@ -19,21 +19,17 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from tidemill.decisions.verdict import Reason
-from tidemill.loop.model import Phase
 from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.request import read_request, to_json
-from tidemill.loop.turn.steps import ACCEPTED, PASSED
 
+from .turn_result import KILLED, Unexplained, concluded, last_words, timed_out
 from .warm_python import kfp_executable
 
 LOCK, RESULT, LOG = "run.lock", "result.json", "run.log"
 _LOOK = f"The run's log is {LOG} in the turn's folder."
-_USERS = ("features", "train", "refit")  # steps that run the user's own code
 _TAIL = 1 << 16  # bytes of the log in which a step's last words are looked for
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED_STEP = re.compile(r"task failed: '([\w-]+)'")
-_LAST_WORDS = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*)$", re.MULTILINE)
 
 
 def main(work: Path, pipeline: Path) -> None:
@@ -45,7 +41,7 @@ def main(work: Path, pipeline: Path) -> None:
         lock.flush()
         # What a run that was killed had recorded is no part of this one.
         shutil.rmtree(work / "steps", ignore_errors=True)
-        request = read_request(work)
+        request = read_request(str(work))
         timeout = spec_of(request).model.timeout.total_seconds()
         watchdog = threading.Timer(timeout, _time_out, (work, timeout))
         watchdog.daemon = True
@@ -110,40 +106,16 @@ def conclude(steps: dict[str, Any], error: str, log: str = "") -> dict[str, Any]
     kfp.local turns a condition that it cannot resolve into False with a warning: a branch that was skipped without a
     recorded reason is a failure here, never a quiet success.
     """
-    failed = next(((name, record) for name, record in steps.items() if record.get("failed")), None)
-    if failed is not None:
-        name, record = failed
-        return _failed(record["reason"], record["message"], name)
-    if error:
-        return _unexplained(error, log)
-    validated, evaluated = steps.get("validate"), steps.get("evaluate")
-    if validated is not None and validated["verdict"] != PASSED:
-        return _succeeded(validated["verdict"], validated["message"], steps)
-    if evaluated is not None and evaluated["verdict"] != ACCEPTED:
-        return _succeeded(evaluated["verdict"], evaluated["message"], steps)
-    if evaluated is not None and "register" in steps:
-        return _succeeded(ACCEPTED, evaluated["message"], steps)
-    done = ", ".join(steps) or "none"
-    return _failed(str(Reason.PIPELINE_FAILED), f"The run ended without saying how; finished steps: {done}.", "")
+    return concluded(steps, _unexplained(error, log) if error else None)
 
 
-def _unexplained(error: str, log: str) -> dict[str, Any]:
+def _unexplained(error: str, log: str) -> Unexplained:
     """A step that could not record why it failed: it was killed, or failed before its own code began."""
     found = _FAILED_STEP.search(error)
     if found is None:
-        return _failed(str(Reason.PIPELINE_FAILED), f"{error.rstrip('.')}. {_LOOK}", "")
-    step, words = found.group(1), _LAST_WORDS.findall(log)
-    why = words[-1].strip() if words else "its process ended without a word, as one does that runs out of memory"
-    reason = Reason.TRAINER_FAILED if step in _USERS and not words else Reason.PIPELINE_FAILED
-    return _failed(str(reason), f"Step {step} failed: {why.rstrip('.')}. {_LOOK}", step)
-
-
-def _succeeded(reason: str, message: str, steps: dict[str, Any]) -> dict[str, Any]:
-    return {"phase": str(Phase.SUCCEEDED), "reason": reason, "message": message, "step": "", "result": steps}
-
-
-def _failed(reason: str, message: str, step: str) -> dict[str, Any]:
-    return {"phase": str(Phase.FAILED), "reason": reason, "message": message, "step": step, "result": {}}
+        return Unexplained(error, look=_LOOK)
+    step, words = found.group(1), last_words(log)
+    return Unexplained(words or KILLED, step, killed=not words, look=_LOOK)
 
 
 def write_result(work: Path, result: dict[str, Any]) -> None:
@@ -156,12 +128,7 @@ def _time_out(work: Path, seconds: float) -> None:
     """Ends this whole process group: a trainer that never returns takes its pipeline with it."""
     if (work / RESULT).exists():
         return  # ended in the last moment
-    done = ", ".join(read_steps(work)) or "none"
-    message = (
-        f"The turn took longer than model.timeout ({seconds:g} s) and was ended; finished steps: {done}. "
-        "Raise model.timeout, or make the trainer faster."
-    )
-    write_result(work, _failed(str(Reason.TIMED_OUT), message, ""))
+    write_result(work, timed_out(read_steps(work), seconds))
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 

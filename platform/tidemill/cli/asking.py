@@ -24,13 +24,17 @@ def asking_command(what: str, done: str, help: str, partition: bool = False) -> 
     @output_option
     def command(project: Project, note: str, by: str | None, output: str, partition: str | None = None) -> None:
         from tidemill.adapters.system_clock import SystemClock
-        from tidemill.loop.requests import ask
+        from tidemill.loop.asking import ask
 
-        from .wiring import open_state
+        from .wiring import open_server, open_state
 
-        state, name = open_state(project), project.loop.metadata.name
-        request = ask(state, name, what, by or _user(), note, SystemClock().now(), partition)
-        emit(request, output, _render(done))
+        name = project.loop.metadata.name
+        server = open_server(project)
+        if server is not None:  # who asks there is whoever the token is of
+            emit(server.ask(what, by or _user(), note, partition), output, _render(done, ""))
+            return
+        request = ask(open_state(project), name, what, by or _user(), note, SystemClock().now(), partition)
+        emit(request, output, _render(done, ": `tidemill run --once`"))
 
     return command
 
@@ -46,7 +50,5 @@ def _user() -> str:
         return "unknown"
 
 
-def _render(done: str) -> Callable[[dict[str, Any]], str]:
-    return lambda request: (
-        f"{done} (request {request['id']}). The next tick of the loop acts on it: `tidemill run --once`."
-    )
+def _render(done: str, how: str) -> Callable[[dict[str, Any]], str]:
+    return lambda request: f"{done} (request {request['id']}). The next tick of the loop acts on it{how}."

@@ -68,7 +68,7 @@ def command(
     from tidemill.adapters.kubernetes_access import SERVICE_ACCOUNT
     from tidemill.adapters.kubernetes_api import KubernetesApi
     from tidemill.adapters.log_shipper import LogShipper
-    from tidemill.adapters.system_clock import SystemClock
+    from tidemill.adapters.stated_clock import open_clock
     from tidemill.gateway.draining import Ending
     from tidemill.gateway.server import Gateway
 
@@ -78,7 +78,7 @@ def command(
     own = namespace or api.access.namespace
     token = token_file or (SERVICE_ACCOUNT / "token" if (SERVICE_ACCOUNT / "token").exists() else None)
     shipper = LogShipper(spool / "predictions", storage, spool_limit << 20, log_seconds)
-    gateway = Gateway({}, None, None, SystemClock(), host, port, KEEP_ALIVE)
+    gateway = Gateway({}, None, None, open_clock(), host, port, KEEP_ALIVE)
     scopes = None if namespaces == "*" else [name.strip() for name in (namespaces or own).split(",") if name.strip()]
     _follow(gateway, api, own, scopes, spool / "routes", shipper, server, token, ending.asked)
     shipper.start()

@@ -17,8 +17,12 @@ from .project import Project, project_argument
 @output_option
 def command(project: Project, last: int | None, events: tuple[str, ...], output: str) -> None:
     """List everything that happened to the loop, oldest first."""
-    from .wiring import open_state
+    from .wiring import open_server, open_state
 
+    server = open_server(project)
+    if server is not None:
+        emit(server.history(events, last), output, _render)
+        return
     lines = open_state(project).ledger(project.loop.metadata.name)
     if events:
         lines = [line for line in lines if line["event"].startswith(events)]

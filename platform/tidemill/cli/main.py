@@ -26,16 +26,21 @@ VERBS: dict[str, tuple[str, str]] = {
     "train": ("train", "Ask for a turn now, past cooldown and budget."),
     "admit": ("admit", "Let a quarantined partition in after all."),
     "approve": ("approve", "Approve the rollout that awaits it."),
+    "pause": ("pause", "Keep the running rollout at its step, whatever the evidence says."),
+    "resume": ("resume", "Let a paused rollout go on."),
     "abort": ("abort", "End the running rollout; the champion stays."),
     "rollback": ("rollback", "Let the previous champion serve again."),
     "serve": ("serve", "Answer requests: the data plane alone."),
+    "server": ("server", "Serve the HTTP API, the inbox of events, and metrics."),
+    "render": ("render", "Print manifests that tell the server of data that arrives."),
     "outcomes": ("outcomes", "Send labels that came true, from a file."),
+    "controller": ("controller", "Keep the ModelLoops of a cluster."),
     "gateway": ("gateway", "Answer requests on a cluster: the data plane of every loop there."),
     "model-server": ("model_server", "Serve one version of one model, as a cluster's Pod does."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
 
-PODS = {"gateway", "model-server"}  # what a cluster's Pods run; nobody types them
+PODS = {"controller", "gateway", "model-server"}  # what a cluster's Pods run; nobody types them
 
 
 class Verbs(click.Group):

@@ -15,10 +15,14 @@ from .project import Project, project_argument
 @output_option
 def command(project: Project, output: str) -> None:
     """Show who serves, what is tried, what waits, and how the model does."""
+    from .wiring import open_context, open_server
+
+    server = open_server(project)
+    if server is not None:
+        emit(server.status(), output, _render)
+        return
     from tidemill.adapters.system_clock import SystemClock
     from tidemill.loop.status import status
-
-    from .wiring import open_context
 
     clock = SystemClock()
     emit(status(open_context(project), clock.now()), output, _render)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tidemill.adapters.server_client import ServerClient
     from tidemill.gateway.server import Gateway
     from tidemill.loop.context import Context
     from tidemill.loop.ports import Clock, DataSource, Outcomes, PredictionLog, State
@@ -50,6 +51,16 @@ def open_state(project: Project) -> State:
     from tidemill.adapters.sql_state import SqlState
 
     return SqlState(project.profile.spec.state or f"sqlite:///{project.home}/state.db")
+
+
+def open_server(project: Project) -> ServerClient | None:
+    """The server that the profile names to be asked, if it names one."""
+    address = project.profile.spec.server
+    if address is None:
+        return None
+    from tidemill.adapters.server_client import ServerClient, read_token
+
+    return ServerClient(address.url, address.namespace, project.loop.metadata.name, read_token(address.token_file))
 
 
 def open_log(project: Project) -> PredictionLog:

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     PERFORMANCE = "Performance"  # the champion loses more than it promises
     DRIFT = "Drift"  # the inputs are not what they were
     MANUAL = "Manual"  # a person asked
+    ALERT = "Alert"  # Alertmanager says that something around the loop is wrong
     BOOTSTRAP = "Bootstrap"  # there is no champion yet
     # starting a turn
     NO_SIGNAL = "NoSignal"  # there is no reason to train
@@ -59,6 +60,8 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"  # the rollout's time is over without a verdict
     AWAITING_APPROVAL = "AwaitingApproval"  # a person must approve
     APPROVED = "Approved"  # a person approved
+    PAUSED_BY_PERSON = "PausedByPerson"  # a person keeps the rollout where it is
+    RESUMED_BY_PERSON = "ResumedByPerson"  # a person lets the rollout go on
     ABORTED_BY_PERSON = "AbortedByPerson"  # a person ended the rollout
     ROLLED_BACK_BY_PERSON = "RolledBackByPerson"  # a person let the previous champion serve again
     SUPERSEDED = "Superseded"  # something newer took its place

@@ -165,7 +165,7 @@ def _failures(context: Context, frame: pd.DataFrame) -> tuple[str, ...]:
     if suite is None or context.spec.data.gate == "off":
         return ()
     features = frame.drop(columns=[context.spec.data.label.column], errors="ignore")
-    return tuple(context.ports.validator.failures(features, str(context.project / suite)))
+    return tuple(context.ports.validator.failures(features, context.uri(suite)))
 
 
 def _history(context: Context, admitted: list[dict[str, Any]]) -> tuple[Summary, ...]:

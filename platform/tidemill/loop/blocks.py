@@ -16,6 +16,7 @@ from tidemill.decisions.judge import AT_LEVEL
 from tidemill.stats.calibration import apply, at_level
 from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
+from . import standing
 from .context import Context
 from .model import Role
 
@@ -144,8 +145,7 @@ def _counts(rows: pd.DataFrame, slo: timedelta | None, seen: set[str]) -> dict[s
 
 
 def running_rollout(context: Context) -> dict[str, Any] | None:
-    rollouts = context.state.documents(context.name, "rollout")
-    return next((r for r in reversed(rollouts) if r["status"] in ("running", "paused")), None)
+    return standing.running_rollout(context.state, context.name)
 
 
 def quarantined_days(context: Context) -> set[str]:

@@ -12,14 +12,26 @@ from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
 from .evidence import Evidence
-from .ports import DataSource, Entry, Notifier, Outcomes, Pipelines, PredictionLog, Registry, Serving, State, Validator
+from .ports import (
+    DataSource,
+    Entry,
+    Notifier,
+    Outcomes,
+    Pipelines,
+    PredictionReader,
+    Registry,
+    Serving,
+    State,
+    Validator,
+)
 from .ports import Write as Write
+from .turn.files import join
 
 
 @dataclass(frozen=True)
 class Ports:
     source: DataSource
-    log: PredictionLog
+    log: PredictionReader
     outcomes: Outcomes
     registry: Registry
     serving: Serving
@@ -42,13 +54,21 @@ class Event:
 
 @dataclass
 class Context:
-    """One loop at work. `home` is where turns keep their files; `events` and `waiting` gather what a tick did."""
+    """One loop at work. `home` is where turns keep their files; `events` and `waiting` gather what a tick did.
+
+    `project` is the folder of the user's code: here, or inside `image` where steps run in containers. Relative paths of
+    the spec are relative to `root`, a URI; by default that is the project's folder. `prefix` goes before the loop's
+    name where namespaces share a registry.
+    """
 
     loop: ModelLoop
     project: Path
-    home: Path
+    home: Path | str
     tracking_uri: str
     ports: Ports
+    root: str = ""
+    image: str = ""
+    prefix: str = ""
     events: list[Event] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
     evidence: Evidence = field(init=False)
@@ -64,6 +84,15 @@ class Context:
     @property
     def spec(self) -> ModelLoopSpec:
         return self.loop.spec
+
+    def uri(self, relative: str) -> str:
+        """Where something lies that the spec names by a relative path."""
+        return join(self.root or str(self.project), relative)
+
+    def work_uri(self, turn: str) -> str:
+        """The folder in which a turn keeps its files."""
+        home = self.home.absolute().as_uri() if isinstance(self.home, Path) else self.home
+        return join(home, "turns", turn)
 
     @property
     def state(self) -> State:

@@ -11,18 +11,18 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from .ports import Outcomes, PredictionLog
+from .ports import Outcomes, PredictionReader
 
 _KEPT_DAYS = 64
 
 
 class Evidence:
-    def __init__(self, log: PredictionLog, outcomes: Outcomes, arrives_after: timedelta) -> None:
+    def __init__(self, log: PredictionReader, outcomes: Outcomes, arrives_after: timedelta) -> None:
         self._log, self._outcomes, self._arrives_after = log, outcomes, arrives_after
         self._days: OrderedDict[tuple[datetime, datetime], pd.DataFrame] = OrderedDict()
 
     def predictions(self, day: datetime) -> pd.DataFrame:
-        """Everything that was logged for events of the day, in the columns of ports.PredictionLog."""
+        """Everything that was logged for events of the day, in the columns of ports.PredictionReader."""
         return self._log.read(day, day + timedelta(days=1))
 
     def labelled(self, day: datetime, known_by: datetime) -> pd.DataFrame:

@@ -98,7 +98,9 @@ class TurnRequest:
     """Everything a turn's pipeline needs; stored as JSON in `work_uri`/request.json before the run is submitted.
 
     `labels_uri` is a Parquet file (key, label) of the outcomes known at `as_of`; `snapshot` is the digest over
-    partitions and labels; `project` is the folder that the trainer is imported from.
+    partitions and labels; `project` is the folder that the trainer is imported from, where the steps run; `root` is
+    the URI that the spec's relative paths are relative to (the same folder on a laptop); `image` holds the code;
+    `prefix` goes before the loop's name where namespaces share a registry.
     """
 
     id: str
@@ -113,6 +115,9 @@ class TurnRequest:
     champion: ChampionRef | None
     tracking_uri: str
     work_uri: str
+    root: str = ""
+    image: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True)

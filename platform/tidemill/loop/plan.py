@@ -31,7 +31,7 @@ def plan(context: Context, now: datetime) -> TickReport:
         notifier=_Silence(),
     )
     with tempfile.TemporaryDirectory() as scratch:
-        rehearsal = Context(context.loop, context.project, Path(scratch), context.tracking_uri, dry)
+        rehearsal = replace(context, home=Path(scratch), ports=dry, events=[], waiting=[])
         return tick(rehearsal, now)
 
 

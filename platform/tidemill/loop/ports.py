@@ -46,16 +46,18 @@ class DataSource(Protocol):
         """The rows. Raises DataUnreadable where the delivered bytes are no table."""
 
 
-class PredictionLog(Protocol):
-    """Every prediction. Columns: request_id, key (str), event_time, at (UTC), version, role, served (bool: its score
-    was the answer), status (ok | error | timeout), raw (model's own probability), score (after the calibrator),
-    calibrator (id or None), fallback (bool), latency_ms. Written once per version that scored the key."""
-
-    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Durable against a killed process when it returns."""
+class PredictionReader(Protocol):
+    """Every prediction that was logged. Columns: request_id, key (str), event_time, at (UTC), version, role, served
+    (bool: its score was the answer), status (ok | error | timeout), raw (model's own probability), score (after the
+    calibrator), calibrator (id or None), fallback (bool), latency_ms. Written once per version that scored the key."""
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows with start <= event_time < end, one per (key, version): the first; retries are not evidence."""
+
+
+class PredictionLog(PredictionReader, Protocol):
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Durable against a killed process when it returns."""
 
 
 class Outcomes(Protocol):
@@ -108,8 +110,9 @@ class Pipelines(Protocol):
 
 class Validator(Protocol):
     def failures(self, frame: pd.DataFrame, suite: str, per_partition: bool = True) -> list[str]:
-        """One sentence for each expectation of the suite (a file's path) that does not hold. With `per_partition`
-        False the frame is many partitions, and what is expected of a day's number of rows does not apply."""
+        """One sentence for each expectation of the suite (a file's path or URI) that does not hold. With
+        `per_partition` False the frame is many partitions, and what is expected of a day's number of rows does not
+        apply."""
 
 
 class Notifier(Protocol):

@@ -10,6 +10,7 @@ import pandas as pd
 from tidemill.decisions.repair import RepairAction, RepairBlock, repair
 from tidemill.stats.calibration import fit
 
+from . import standing
 from .blocks import running_rollout, sound_blocks
 from .context import Context, Event, Write
 from .ids import digest_of
@@ -88,10 +89,4 @@ def _decide(context: Context, version: str, blocks: list[dict[str, Any]], now: d
 
 def serving_calibrator(context: Context, version: str) -> Calibrator | None:
     """The latest correction of a version, if its place is earned."""
-    decided = context.state.get(context.name, "repair", version)
-    fits = context.calibrators(version)
-    if decided is None or not decided["serving"] or not fits:
-        return None
-    latest = max(fits, key=lambda document: str(document["through"]))
-    fitted_at = datetime.fromisoformat(latest["fitted_at"])
-    return Calibrator(latest["digest"], version, latest["intercept"], latest["slope"], fitted_at)
+    return standing.serving_calibrator(context.state, context.name, version)

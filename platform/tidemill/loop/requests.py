@@ -1,4 +1,4 @@
-"""What people ask for: recorded by the verb that was typed, acted on by the next tick like everything else."""
+"""What people ask for: recorded when it is asked (loop.asking), acted on by the next tick like everything else."""
 
 from __future__ import annotations
 
@@ -8,46 +8,11 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .admission import admit_by_hand
+from .asking import OF_ROLLOUT
+from .asking import ask as ask
 from .blocks import running_rollout
 from .context import Context, Event, Write
-from .errors import NothingToDo
-from .ids import digest_of
-from .ports import State
 from .rollouts import abort, crown
-
-
-def ask(
-    state: State, loop: str, what: str, by: str, note: str, now: datetime, partition: str | None = None
-) -> dict[str, Any]:
-    """Records a person's request. Raises NothingToDo where the present state has no place for it."""
-    rollouts = [r for r in state.documents(loop, "rollout") if r["status"] in ("running", "paused")]
-    champion = state.get(loop, "champion", "current")
-    if what in ("approve", "abort") and not rollouts:
-        raise NothingToDo(f"Loop {loop} has no rollout to {what}. `tidemill status` shows where it stands.")
-    if what == "rollback" and (champion is None or champion["previous"] is None):
-        raise NothingToDo(f"Loop {loop} has no earlier champion to roll back to. `tidemill history` shows who served.")
-    held = None if partition is None else state.get(loop, "partition", partition)
-    if what == "admit" and (held is None or held["status"] != "quarantined"):
-        raise NothingToDo(
-            f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists."
-        )
-    target = None if champion is None else champion["version"]
-    if what in ("approve", "abort"):
-        target = rollouts[-1]["id"]
-    elif what == "admit":
-        target = partition
-    moment = now.isoformat()
-    request: dict[str, Any] = {
-        "id": digest_of([what, by, note, moment]),
-        "what": what,
-        "by": by,
-        "note": note,
-        "at": moment,
-        "target": target,
-        "handled_at": None,
-    }
-    state.put_once(loop, "request", request["id"], request)
-    return request
 
 
 def handle_requests(context: Context, now: datetime) -> None:
@@ -72,8 +37,10 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
         }
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
         context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
-    elif what in ("approve", "abort") and rollout is not None and rollout["id"] == request["target"]:
-        if what == "approve":
+    elif what in OF_ROLLOUT and rollout is not None and rollout["id"] == request["target"]:
+        if what in ("pause", "resume"):
+            _hold(context, rollout, what == "pause", request, said, done, now)
+        elif what == "approve":
             approved = Write("rollout", rollout["id"], {**rollout, "approved": True})
             message = f"Version {rollout['challenger']} was approved {said}."
             event = Event(now, "rollout.approved", Reason.APPROVED, message)
@@ -88,6 +55,24 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
         _roll_back(context, rollout, said, done, request["id"], now)
     else:
         context.state.transact(context.name, [done])  # what it was about is over: asked twice, or too late
+
+
+def _hold(
+    context: Context,
+    rollout: dict[str, Any],
+    held: bool,
+    request: dict[str, Any],
+    said: str,
+    done: Write,
+    now: datetime,
+) -> None:
+    reason = Reason.PAUSED_BY_PERSON if held else Reason.RESUMED_BY_PERSON
+    message = f"Version {rollout['challenger']} {'stays where it is' if held else 'goes on'}, as asked {said}."
+    event = Event(
+        now, "rollout.held" if held else "rollout.resumed", reason, message, {"version": rollout["challenger"]}
+    )
+    changed = {**rollout, "held": held, "held_by": request["by"] if held else None}
+    context.record(event, [Write("rollout", rollout["id"], changed), done], f"request/{request['id']}")
 
 
 def _is_champion(context: Context, version: str) -> bool:

@@ -62,6 +62,10 @@ def advance_rollout(context: Context, now: datetime) -> None:
         return
     version = context.ports.registry.get(context.name, rollout["challenger"])
     ready = context.ports.serving.prepare(version)
+    if rollout.get("held"):
+        message = f"Version {rollout['challenger']} stays where it is until somebody resumes the rollout."
+        context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
+        return
     if not rollout["steps"] and ready.ready and context.spec.rollout.steps:
         rollout = _enter_step(context, rollout, 0, now, Reason.STARTED, "ready, the first step begins")
     verdict = advance(_facts(context, rollout, ready, now), context.spec.rollout)

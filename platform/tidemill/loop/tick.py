@@ -59,7 +59,7 @@ def _remember(context: Context, now: datetime) -> None:
     """When the loop began (a schedule counts from then) and which spec it follows."""
     spec = context.loop.model_dump(by_alias=True, mode="json")
     before = context.state.get(context.name, "loop", "self")
-    if before is None or before["spec"] != spec:
+    if before is None or before["spec"] != spec or before.get("deleted_at"):
         since = now.isoformat() if before is None else before["since"]
         document = {"since": since, "spec": spec, "digest": digest_of(spec)}
         context.state.put(context.name, "loop", "self", document)

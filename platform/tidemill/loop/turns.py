@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,7 @@ from .ids import code_digest, digest_of
 from .model import ChampionRef, Partition, Phase, TurnRequest, TurnStatus
 from .repairs import serving_calibrator
 from .rollouts import begin_rollout, crown
+from .turn.files import join, write_bytes
 from .turn.request import read_request, write_request
 
 MAX_ATTEMPTS = 3
@@ -105,13 +105,12 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
     spec = context.loop.model_dump(by_alias=True, mode="json")
     model = context.spec.model
     entry_points = {"trainer": model.trainer, "baseline": model.baseline, "features": model.features}
-    code = code_digest(context.project, entry_points)
+    code = context.image or code_digest(context.project, entry_points)
     names = tuple(signal["id"] for signal in signals) or (str(Reason.BOOTSTRAP),)
     id = digest_of([context.name, spec, code, snapshot, names])
-    work = context.home / "turns" / id
-    work.mkdir(parents=True, exist_ok=True)
-    labels_path = work / "labels.parquet"
-    labels.to_parquet(labels_path, index=False)
+    work = context.work_uri(id)
+    labels_uri = join(work, "labels.parquet")
+    write_bytes(labels_uri, labels.to_parquet(index=False))
     return TurnRequest(
         id=id,
         loop=context.name,
@@ -120,11 +119,14 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
         as_of=now,
         signals=names,
         partitions=partitions,
-        labels_uri=labels_path.as_uri(),
+        labels_uri=labels_uri,
         snapshot=snapshot,
         champion=_champion(context),
         tracking_uri=context.tracking_uri,
-        work_uri=work.as_uri(),
+        work_uri=work,
+        root=context.root,
+        image=context.image,
+        prefix=context.prefix,
     )
 
 
@@ -179,7 +181,7 @@ def _resubmit(context: Context, turn: dict[str, Any], now: datetime) -> None:
     """Recorded but not under way: this process, or its run, was killed in between."""
     again = {**turn, "attempts": turn["attempts"] + 1}
     context.state.put(context.name, "turn", turn["id"], again)
-    context.ports.pipelines.submit(read_request(Path(turn["work_uri"].removeprefix("file://"))))
+    context.ports.pipelines.submit(read_request(turn["work_uri"]))
     context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} was submitted again."))
 
 

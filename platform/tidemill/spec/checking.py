@@ -10,8 +10,9 @@ from typing import Any
 
 from .entry_points import check_entries
 from .errors import Problem
+from .forms import parse_entry_point
 from .loading import read
-from .model_loop import ModelLoop, parse_entry_point
+from .model_loop import ModelLoop
 from .yaml_file import Document, Key
 
 

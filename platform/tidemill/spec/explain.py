@@ -91,6 +91,10 @@ def _sentence(keys: tuple[Key, ...], details: Details, model: type[BaseModel]) -
         return f"{_short(value)} is not {_BOUNDS[kind]} {bound:g}", ""
     if kind == "too_short":
         return "the list is empty", f"Give at least {context['min_length']}, or leave the field out."
+    if kind == "too_long":
+        return f"the list has {context['actual_length']} items; it may have {context['max_length']}", ""
+    if kind == "string_too_long":
+        return f"{_short(value)} has {len(value)} characters; it may have {context['max_length']}", ""
     return str(details["msg"]), ""
 
 

@@ -17,17 +17,21 @@ KINDS: dict[str, type[BaseModel]] = {"ModelLoop": ModelLoop, "Profile": Profile}
 
 def json_schema(kind: str) -> dict[str, Any]:
     """JSON schema, draft 2020-12, of `ModelLoop` or `Profile`, by the names that files use."""
-    root = KINDS[kind]
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://tidemill.dev/v1alpha1/{kind}.json",
+    }
+    return {**head, **schema_of(KINDS[kind])}
+
+
+def schema_of(root: type[BaseModel]) -> dict[str, Any]:
+    """The same of any model of ours, without the head."""
     schema = root.model_json_schema(by_alias=True, mode="validation")
     for model in models(root):
         described = schema if model is root else schema["$defs"][model.__name__]
         for field in model.model_fields.values():
             _tidy(described["properties"][field.alias], field)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"https://tidemill.dev/v1alpha1/{kind}.json",
-    }
-    return {**head, **schema}
+    return schema
 
 
 def models(root: type[BaseModel]) -> list[type[BaseModel]]:

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from .errors import Problem, SpecError, shown
 from .explain import explain
-from .model_loop import ModelLoop, Strict
+from .model_loop import ModelLoop
 from .profile import Profile
+from .rules import Strict
 from .yaml_file import Document, read_documents
 
 API_VERSION = "tidemill.dev/v1alpha1"

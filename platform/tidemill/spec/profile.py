@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .model_loop import Metadata, Strict
+from .model_loop import Metadata
 from .quantities import Whole
+from .rules import Strict
 
 
 class GatewayAddress(Strict):
@@ -17,13 +18,82 @@ class GatewayAddress(Strict):
     port: Whole = Field(8080, ge=0, le=65535, description="0: any free port")
 
 
+class SecretEnv(Strict):
+    """Keys of a Secret, given to a container as environment variables of the same names."""
+
+    name: str = Field(min_length=1, description="the Secret, in the namespace of the Pods")
+    keys: tuple[str, ...] = Field(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), description="which of its keys")
+
+
+class Pods(Strict):
+    """What Pods are given that Tidemill has made: the steps of a turn, or model servers."""
+
+    image: str = Field(min_length=1, description="for loops that name none themselves (model.image)")
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="as in Kubernetes")
+    service_account: str = Field("", description="the namespace's default one where empty")
+    env: dict[str, str] = Field({}, description="variables that are no secrets, such as AWS_ENDPOINT_URL")
+    secrets: tuple[SecretEnv, ...] = Field((), description="variables that are")
+    node_selector: dict[str, str] = Field({}, description="labels that their nodes must have")
+    resources: dict[str, Any] = Field({}, description="requests and limits; a ModelLoop's own go before these")
+
+
+class Kubeflow(Strict):
+    """Turns as runs of a Kubeflow Pipelines server."""
+
+    endpoint: str = Field(min_length=1, description="such as http://ml-pipeline.kubeflow:8888")
+    namespace: str = Field("kubeflow", description="where the Pods of runs are")
+    user_namespace: str = Field("", description="in a multi-user installation: whose runs they are")
+    token_file: str | None = Field(None, description="a file with the bearer token for it, read anew at each call")
+    steps: Pods = Field(description="what the steps' Pods are given")
+
+
+class Argo(Strict):
+    """Turns as Argo Workflows, where no Kubeflow Pipelines server is."""
+
+    namespace: str = Field("", description="where the Workflows are made; the loop's own where empty")
+    steps: Pods = Field(description="what the steps' Pods are given")
+
+
+class PipelinesPlace(Strict):
+    """What runs turns; a process of this machine where neither is named."""
+
+    kubeflow: Kubeflow | None = Field(None, description="a Kubeflow Pipelines server")
+    argo: Argo | None = Field(None, description="Argo Workflows")
+
+    @model_validator(mode="after")
+    def _one(self) -> PipelinesPlace:
+        if self.kubeflow is not None and self.argo is not None:
+            raise ValueError("turns run in one place: give kubeflow or argo")
+        return self
+
+
+class ServingPlace(Strict):
+    """What serves versions; the data plane's own process where nothing is named."""
+
+    deployments: Pods | None = Field(None, description="a Deployment for each version")
+
+
+class ServerAddress(Strict):
+    """A server that stands for the loop: `status`, `history`, `train` and their like ask it, not the files here."""
+
+    url: str = Field(pattern=r"^https?://[^/\s]+", description="where it answers")
+    namespace: str = Field("default", min_length=1, max_length=63, description="the namespace that the loop is in")
+    token_file: str | None = Field(None, description="file with the bearer token; default: TIDEMILL_TOKEN")
+
+
 class ProfileSpec(Strict):
     """Where things are."""
 
     home: str = Field(".tidemill", min_length=1, description="state, logs and models; relative to the ModelLoop's file")
+    storage: str | None = Field(
+        None, description="a URL (s3://bucket/folder) for data, turns, models and predictions; default: `home`"
+    )
     state: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`")
     tracking: str | None = Field(None, description="MLflow tracking URI; default: SQLite in `home`")
     gateway: GatewayAddress = Field(GatewayAddress(), description="where the data plane listens")
+    pipelines: PipelinesPlace = Field(PipelinesPlace(), description="what runs turns")
+    serving: ServingPlace = Field(ServingPlace(), description="what serves versions")
+    server: ServerAddress | None = Field(None, description="the server to ask; without it, the files here")
 
 
 class Profile(Strict):

@@ -10,15 +10,71 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from . import cel
+from .rules import Check, Form
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(d|w|mo|y)")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(d|w|mo|y)", re.ASCII)
 _LONGEST_SECONDS = 100 * 366 * 86400
 _PERIOD_DAYS = {"d": 1.0, "w": 7.0, "mo": 365.25 / 12, "y": 365.25}
+
+DURATION = Form(
+    cel.DURATION,
+    "is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d",
+    longest=32,
+    written="a duration, such as 6h, 14d or 1h30m",
+    number=cel.milliseconds,
+)
+SHARE = Form(
+    cel.PERCENT,
+    "is not a percentage: write a number and %, such as 25%",
+    longest=32,
+    written="a percentage, such as 25%",
+    number=cel.share,
+    bare_numbers=True,
+)
+RATE = Form(
+    r"\s*(0*[1-9][0-9]*([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)\s*/\s*(d|w|mo|y)\s*",
+    "is not a rate: write a number, a slash and a period (d, w, mo, y), such as 1/y",
+    longest=32,
+    written="a rate, such as 1/y or 2/mo",
+)
+
+
+def _cron_field(value: str, alone: str = "") -> str:
+    """Values, ranges and steps; and, `alone`, what takes neither."""
+    item = rf"(([*]|{value}(-{value})?)(/0*[1-9][0-9]*)?{'|' if alone else ''}{alone})"
+    return f"{item}(,{item})*"
+
+
+_DATE = "(0?[1-9]|[12][0-9]|3[01])"
+_DAY = "(0?[0-7]|(?i:sun|mon|tue|wed|thu|fri|sat))"
+CRON = Form(
+    r"\s*"
+    + r"\s+".join(
+        (
+            _cron_field("[0-5]?[0-9]"),
+            _cron_field("([01]?[0-9]|2[0-3])"),
+            _cron_field(_DATE, rf"[?lL]|{_DATE}-[lL](/0*[1-9][0-9]*)?"),
+            _cron_field("(0?[1-9]|1[0-2]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"),
+            _cron_field(_DAY, rf"[?]|[lL][0-7]|{_DAY}#[1-5]"),
+        )
+    )
+    + r"\s*",
+    "is not a cron expression of five fields, such as '0 4 * * 1' (Mondays at 04:00)",
+    longest=128,
+)
+CENTURY = Check(
+    "this is longer than a century",
+    f"{cel.milliseconds('self')} <= {_LONGEST_SECONDS * 1000.0}",
+    lambda value: value <= timedelta(seconds=_LONGEST_SECONDS),
+)
+SOME_TIME = Check(
+    "this must be longer than nothing", f"{cel.milliseconds('self')} > 0.0", lambda value: value > timedelta(0)
+)
 
 
 def parse_duration(text: Any) -> timedelta:
@@ -26,23 +82,11 @@ def parse_duration(text: Any) -> timedelta:
     units."""
     if isinstance(text, timedelta):
         return text
-    if not isinstance(text, str) or not _DURATION.fullmatch(text.strip()):
-        raise ValueError(
-            f"{text!r} is not a duration: write a number and a unit (ms, s, m, h, d, w), such as 6h or 14d"
-        )
-    seconds = sum(
-        float(number) * (0.001 if unit == "ms" else _UNITS[unit]) for number, unit in _PART.findall(text.strip())
-    )
-    if seconds > _LONGEST_SECONDS:
-        raise ValueError(f"{text!r} is longer than a century")
+    DURATION.checked(text)
+    seconds = sum(float(number) * (0.001 if unit == "ms" else _UNITS[unit]) for number, unit in _PART.findall(text))
+    if seconds > _LONGEST_SECONDS:  # said here already: a timedelta holds no more than some
+        raise ValueError(CENTURY.message)
     return timedelta(milliseconds=round(seconds * 1000))
-
-
-def positive(value: timedelta) -> timedelta:
-    """Raises ValueError for no time at all."""
-    if value <= timedelta(0):
-        raise ValueError("this must be longer than nothing")
-    return value
 
 
 def format_duration(value: timedelta) -> str:
@@ -57,12 +101,9 @@ def format_duration(value: timedelta) -> str:
 def parse_share(text: Any) -> float:
     """`"25%"` as 0.25; a fraction such as 0.25 is one already. A whole number is refused: 25 could mean a quarter or
     twenty-five times."""
-    match = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        if isinstance(text, float) and 0 <= text <= 1:
-            return text
-        raise ValueError(f"{text!r} is not a percentage: write a number and %, such as 25%")
-    return float(Decimal(match.group(1)) / 100)
+    if isinstance(text, float) and 0 <= text <= 1:
+        return text
+    return float(Decimal(SHARE.checked(text).strip().rstrip("%").strip()) / 100)
 
 
 def format_share(value: float) -> str:
@@ -75,9 +116,8 @@ def parse_rate(text: Any) -> float:
     """`"1/y"` as events a day. Raises ValueError with the accepted periods."""
     if isinstance(text, float) and 0 < text < float("inf"):
         return text
-    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None or float(match.group(1)) == 0:
-        raise ValueError(f"{text!r} is not a rate: write a number, a slash and a period (d, w, mo, y), such as 1/y")
+    match = _RATE.fullmatch(RATE.checked(text).strip())
+    assert match is not None, "RATE has the same form"
     return float(match.group(1)) / _PERIOD_DAYS[match.group(2)]
 
 
@@ -93,9 +133,9 @@ def parse_cron(text: Any) -> str:
     """A cron expression of five fields, checked. Raises ValueError where it is none."""
     from croniter import croniter
 
-    if not isinstance(text, str) or len(text.split()) != 5 or not croniter.is_valid(text):
-        raise ValueError(f"{text!r} is not a cron expression of five fields, such as '0 4 * * 1' (Mondays at 04:00)")
-    return text
+    if not CRON.match(text) or not croniter.is_valid(text):
+        raise CRON.refusal(text)
+    return str(text)
 
 
 def last_due(cron: str, now: datetime) -> datetime:
@@ -111,8 +151,10 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$", "examples": ["6h", "14d"]}),
+    DURATION,
+    CENTURY,
 ]
-Span = Annotated[Duration, AfterValidator(positive)]  # a duration of more than nothing
+Span = Annotated[Duration, SOME_TIME]  # a duration of more than nothing
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
@@ -126,14 +168,16 @@ Share = Annotated[
             "examples": ["25%"],
         }
     ),
+    SHARE,
 ]
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
     PlainSerializer(format_rate, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*/\s*(d|w|mo|y)$", "examples": ["1/y"]}),
+    RATE,
 ]
-Cron = Annotated[str, BeforeValidator(parse_cron), WithJsonSchema({"type": "string", "examples": ["0 4 * * 1"]})]
+Cron = Annotated[str, BeforeValidator(parse_cron), WithJsonSchema({"type": "string", "examples": ["0 4 * * 1"]}), CRON]
 
 # Numbers are never read from text, and true is not 1.
 Whole = Annotated[int, Field(strict=True)]

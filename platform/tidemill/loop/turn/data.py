@@ -17,7 +17,7 @@ from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 
-from .request import folder_of
+from .files import read_bytes
 from .user_code import TrainerFailed, load
 
 
@@ -55,7 +55,7 @@ def assemble(
 def delivered_digest(partition: Partition) -> str:
     """Of the bytes that are there now. Raises DataUnreadable where there are none."""
     try:
-        return "sha256:" + hashlib.sha256(folder_of(partition.uri).read_bytes()).hexdigest()
+        return "sha256:" + hashlib.sha256(read_bytes(partition.uri)).hexdigest()
     except OSError as error:
         raise DataUnreadable(
             f"Partition {partition.id} was admitted and cannot be read any more: {error}. Deliver it again."

@@ -152,6 +152,18 @@ def store_folder(folder: Path, uri: str) -> None:
         store.put([str(folder / file) for file in relative], [f"{prefix}/{file}" for file in relative])
 
 
+def remove_folder(uri: str) -> None:
+    """With all that is in it; nothing where there is no such folder."""
+    path = local_path(uri)
+    if path is not None:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    found = [entry["name"] for entry in listing(uri, deep=True)]
+    if found:
+        with _asking(uri) as (store, _):
+            store.rm(found)
+
+
 @contextmanager
 def _asking(uri: str) -> Iterator[tuple[Any, str]]:
     """The store of a URI, and the name that it knows it by."""

@@ -8,30 +8,36 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from tidemill.loop.model import Calibrator, ChampionRef, Partition, TurnRequest
 
+from .files import join, local_path, read_bytes, write_bytes
+
 
 def folder_of(uri: str) -> Path:
-    """The local folder or file of a `file://` URI or plain path."""
-    parts = urlsplit(uri)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri)
+    """The local folder or file of a `file://` URI or plain path. Raises ValueError for one of an object store."""
+    path = local_path(uri)
+    if path is None:
+        raise ValueError(f"{uri} is not on this machine")
+    return path
 
 
 def write_request(request: TurnRequest) -> str:
     """Writes work_uri/request.json whole or not at all; returns the content's digest."""
-    text = to_json(request)
-    path = folder_of(request.work_uri) / "request.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    aside.write_text(text)
-    aside.replace(path)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    write_bytes(request_uri(request.work_uri), to_json(request).encode())
+    return request_digest(request)
 
 
-def read_request(work: Path) -> TurnRequest:
-    return from_json((work / "request.json").read_text())
+def read_request(work_uri: str) -> TurnRequest:
+    return from_json(read_bytes(request_uri(work_uri)).decode())
+
+
+def request_uri(work_uri: str) -> str:
+    return join(work_uri, "request.json")
+
+
+def request_digest(request: TurnRequest) -> str:
+    return "sha256:" + hashlib.sha256(to_json(request).encode()).hexdigest()
 
 
 def to_json(request: TurnRequest) -> str:

@@ -7,9 +7,12 @@ a laptop and on a cluster alike, and never from a metadata store. A step that is
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,11 @@ from tidemill.spec.model_loop import ModelLoopSpec
 
 from . import data, training
 from .evaluation import evaluate
-from .request import folder_of, from_json
+from .files import fetch, fetch_folder, join, names, read_bytes, write_bytes
+from .request import from_json
 from .user_code import TrainerFailed, dump, probabilities
 
+STEPS = ("ingest", "validate", "features", "train", "evaluate", "refit", "register")
 PASSED = "Passed"
 ACCEPTED = str(Reason.ACCEPTED)
 _REASONS = ((TrainerFailed, Reason.TRAINER_FAILED), (ArtifactChanged, Reason.ARTIFACT_CHANGED))
@@ -37,32 +42,36 @@ _REASONS = ((TrainerFailed, Reason.TRAINER_FAILED), (ArtifactChanged, Reason.ART
 def load_request(uri: str, digest: str) -> TurnRequest:
     """Raises DataUnreadable where the request is not the one that was submitted, and says so beside it, in
     steps/request.json: what it names as its own folder is not to be trusted."""
-    path = folder_of(uri)
-    text = path.read_text()
-    found = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    text = read_bytes(uri)
+    found = "sha256:" + hashlib.sha256(text).hexdigest()
     if found != digest:
         message = f"The request at {uri} changed after the run was submitted: its digest is {found}, not {digest}. "
         message += "Nothing was done with it; the next turn writes its own."
-        _write(path.parent, "request", _failure(Reason.PIPELINE_FAILED, message))
+        _write(uri.rpartition("/")[0], "request", _failure(Reason.PIPELINE_FAILED, message))
         raise DataUnreadable(message)
-    return from_json(text)
+    return from_json(text.decode())
 
 
 def record(request: TurnRequest, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    return _write(folder_of(request.work_uri), step, document)
+    return _write(request.work_uri, step, document)
 
 
 def _failure(reason: Reason, message: str) -> dict[str, Any]:
     return {"failed": True, "reason": str(reason), "message": message}
 
 
-def _write(work: Path, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    folder = work / "steps"
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{step}.part"
-    aside.write_text(json.dumps(document, sort_keys=True, default=str))
-    aside.replace(folder / f"{step}.json")
+def _write(work_uri: str, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    text = json.dumps(document, sort_keys=True, default=str)
+    write_bytes(join(work_uri, "steps", f"{step}.json"), text.encode())
     return dict(document)
+
+
+def records(work_uri: str) -> dict[str, dict[str, Any]]:
+    """What each step of a turn recorded so far, by step name, in the order of the pipeline."""
+    folder = join(work_uri, "steps")
+    found = [name.removesuffix(".json") for name in names(folder) if name.endswith(".json")]
+    found.sort(key=lambda step: (STEPS.index(step) if step in STEPS else len(STEPS), step))
+    return {step: json.loads(read_bytes(join(folder, f"{step}.json"))) for step in found}
 
 
 @contextmanager
@@ -79,19 +88,35 @@ def explained(request: TurnRequest, step: str) -> Iterator[None]:
 
 def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]) -> dict[str, Any]:
     """Partitions joined with labels, as Parquet at `out`; `digest` is of its content."""
-    labels = pd.read_parquet(folder_of(request.labels_uri))
+    labels = pd.read_parquet(io.BytesIO(read_bytes(request.labels_uri)))
     spec = data.spec_of(request)
 
-    def table(partition: Partition) -> pd.DataFrame:
-        return canonical(read(folder_of(partition.uri)), spec.data)
+    with tempfile.TemporaryDirectory() as scratch:
+        here = _fetched(request, Path(scratch))
 
-    frame = data.assemble(request, table, labels, data.delivered_digest)
+        def table(partition: Partition) -> pd.DataFrame:
+            return canonical(read(here[partition.id]), spec.data)
+
+        def digest(partition: Partition) -> str:
+            return data.delivered_digest(replace(partition, uri=str(here[partition.id])))
+
+        frame = data.assemble(request, table, labels, digest)
     out.parent.mkdir(parents=True, exist_ok=True)
     frame.to_parquet(out, index=False)
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
     return record(
         request, "ingest", {"rows": len(frame), "digest": f"sha256:{content}", "partitions": len(request.partitions)}
     )
+
+
+def _fetched(request: TurnRequest, scratch: Path) -> dict[str, Path]:
+    try:
+        places = fetch([partition.uri for partition in request.partitions], scratch)
+    except FileNotFoundError as error:
+        raise DataUnreadable(
+            f"A partition was admitted and cannot be read any more: {error}. Deliver it again."
+        ) from error
+    return {partition.id: place for partition, place in zip(request.partitions, places, strict=True)}
 
 
 def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[str, Any]:
@@ -102,7 +127,8 @@ def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[
     if spec.data.expectations is not None and len(frame):
         # Row counts are a day's: the gate judged them. Keys are unique here by construction.
         inputs = frame.drop(columns=[spec.data.label.column])
-        failures = validator.failures(inputs, str(Path(request.project) / spec.data.expectations), per_partition=False)
+        suite = join(request.root or request.project, spec.data.expectations)
+        failures = validator.failures(inputs, suite, per_partition=False)
     objection = data.objection(frame, spec, request.as_of, failures)
     verdict, message = (PASSED, f"{len(frame)} labelled rows pass.") if objection is None else map(str, objection)
     return record(
@@ -154,9 +180,10 @@ def _champion_model(request: TurnRequest) -> Any:
     from .artifact import model_file, verify
 
     assert request.champion is not None
-    folder = folder_of(request.champion.uri)
-    verify(folder, request.champion.digest)
-    return cloudpickle.loads(model_file(folder).read_bytes())
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = fetch_folder(request.champion.uri, Path(scratch) / "champion")
+        verify(folder, request.champion.digest)
+        return cloudpickle.loads(model_file(folder).read_bytes())
 
 
 def evaluate_step(

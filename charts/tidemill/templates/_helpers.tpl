@@ -1,0 +1,98 @@
+{{- define "tidemill.name" -}}
+{{- if contains "tidemill" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-tidemill" .Release.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "tidemill.labels" -}}
+app.kubernetes.io/name: tidemill
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* selector of one component: (list root component) */}}
+{{- define "tidemill.selector" -}}
+app.kubernetes.io/name: tidemill
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{/* an image: (list root target) */}}
+{{- define "tidemill.image" -}}
+{{- $root := index . 0 -}}
+{{ $root.Values.image.repository }}/{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "tidemill.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "tidemill.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "tidemill.tracking" -}}
+{{- if .Values.mlflow.url }}{{ .Values.mlflow.url }}{{ else }}http://{{ include "tidemill.name" . }}-mlflow.{{ .Release.Namespace }}:5000{{ end }}
+{{- end }}
+
+{{- define "tidemill.storageEnv" -}}
+{{- with .Values.clock }}
+- {name: TIDEMILL_CLOCK, value: {{ . | quote }}}
+{{- end }}
+{{- range $name, $value := .Values.storage.env }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "tidemill.storageSecret" -}}
+{{- with .Values.storage.secret }}
+envFrom: [{secretRef: {name: {{ . }}}}]
+{{- end }}
+{{- end }}
+
+{{- define "tidemill.state" -}}
+- name: TIDEMILL_STATE_URL
+{{- with .Values.state.urlSecret }}
+  {{- if .name }}
+  valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
+  {{- else }}
+  value: sqlite:////var/lib/tidemill/state.db
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "tidemill.scheduling" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "tidemill.check" -}}
+{{- if not .Values.storage.url }}
+{{- fail "storage.url is not set: name a bucket that the loops' data, models and predictions lie in, such as --set storage.url=s3://bucket/tidemill" }}
+{{- end }}
+{{- if and (not .Values.pipelines.kubeflow.endpoint) (not .Values.pipelines.argo.enabled) }}
+{{- fail "nothing runs turns: set pipelines.kubeflow.endpoint (a Kubeflow Pipelines server, such as http://ml-pipeline.kubeflow:8888) or pipelines.argo.enabled=true (Argo Workflows). Plain Jobs are not offered" }}
+{{- end }}
+{{- if and (gt (int .Values.controlPlane.replicas) 1) (not .Values.state.urlSecret.name) }}
+{{- fail "controlPlane.replicas is more than 1, and the state is SQLite on a volume that one Pod may use: set state.urlSecret.name to a Secret with the URL of a PostgreSQL" }}
+{{- end }}
+{{- if and (not .Values.mlflow.url) (not .Values.mlflow.enabled) }}
+{{- fail "no MLflow server: set mlflow.url, or leave mlflow.enabled=true" }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""What `tidemill_components.launch` is made of."""

@@ -1,0 +1,177 @@
+"""Where one loop's things are on a cluster: the Context that a tick needs, from its object and the Profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidemill.adapters.system_clock import SystemClock
+from tidemill.loop.errors import TidemillError
+from tidemill.loop.turn.files import join
+
+if TYPE_CHECKING:
+    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.manifests.model_deployment import ModelServing
+    from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.step_settings import StepSettings
+    from tidemill.loop.context import Context
+    from tidemill.loop.ports import Notifier, Pipelines, Serving
+    from tidemill.spec.model_loop import ModelLoop
+    from tidemill.spec.profile import Pods, ProfileSpec
+
+    from .rollouts import Rollouts
+
+PROJECT = Path("/project")  # where an image keeps the project's code
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The object that a loop comes from: what is made for the loop belongs to it."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        return {
+            "apiVersion": "tidemill.dev/v1alpha1", "kind": "ModelLoop", "name": self.name, "uid": self.uid,
+            "controller": True, "blockOwnerDeletion": True,
+        }  # fmt: skip
+
+
+class Place:
+    """The cluster as the Profile describes it. `home_namespace` is the installation's own: loops of others carry their
+    namespace in the names that all namespaces share (MLflow's, Kubeflow's)."""
+
+    def __init__(self, profile: ProfileSpec, database: Database, api: KubernetesApi, home_namespace: str) -> None:
+        if profile.storage is None or profile.tracking is None:
+            raise TidemillError(
+                "On a cluster the Profile must name `storage` (a URL such as s3://bucket/folder) and `tracking` (an "
+                "MLflow server): turns run in other Pods than this one."
+            )
+        self._profile, self._database, self._api = profile, database, api
+        self._storage, self._tracking = profile.storage, profile.tracking
+        self._home = home_namespace
+
+    def context(self, loop: ModelLoop, owner: Owner, notifier: Notifier) -> Context:
+        from tidemill.adapters.great_expectations import GreatExpectationsValidator
+        from tidemill.adapters.mlflow_registry import MlflowRegistry
+        from tidemill.adapters.scoped_registry import ScopedRegistry
+        from tidemill.adapters.scoped_state import ScopedState
+        from tidemill.adapters.sql_outcomes import SqlOutcomes
+        from tidemill.adapters.sql_state import SqlState
+        from tidemill.adapters.store_source import StoreSource
+        from tidemill.adapters.stored_log import StoredPredictionLog
+        from tidemill.loop.context import Context, Ports
+
+        root = join(self._storage, owner.namespace, owner.name)
+        source = loop.spec.data.source
+        pattern, format = (source.parquet, "parquet") if source.parquet is not None else (source.csv, "csv")
+        assert pattern is not None, "the spec takes exactly one source"
+        prefix = self._prefix(owner)
+        ports = Ports(
+            source=StoreSource(root, pattern, format),
+            log=StoredPredictionLog(join(root, "predictions"), merge=True),
+            outcomes=SqlOutcomes(self._database, f"{owner.namespace}/{owner.name}"),
+            registry=ScopedRegistry(MlflowRegistry(self._tracking, join(root, "artifacts")), prefix),
+            serving=self._serving(loop, owner),
+            pipelines=self._pipelines(loop, owner, root),
+            validator=GreatExpectationsValidator(),
+            notifier=notifier,
+            state=ScopedState(SqlState(self._database), owner.namespace),
+        )
+        image = loop.spec.model.image or self._steps().image
+        return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
+
+    def rollouts(self, owner: Owner) -> Rollouts:
+        from .rollouts import Rollouts
+
+        return Rollouts(self._api, owner)
+
+    def _prefix(self, owner: Owner) -> str:
+        return "" if owner.namespace == self._home else f"{owner.namespace}."
+
+    def _steps(self) -> Pods:
+        place = self._profile.pipelines
+        if place.kubeflow is not None:
+            return place.kubeflow.steps
+        if place.argo is not None:
+            return place.argo.steps
+        raise TidemillError(
+            "The Profile names nothing that runs turns: on a cluster that is pipelines.kubeflow (a Kubeflow Pipelines "
+            "server) or pipelines.argo (Argo Workflows). Plain Jobs are not offered."
+        )
+
+    def _pipelines(self, loop: ModelLoop, owner: Owner, root: str) -> Pipelines:
+        from tidemill.adapters.argo_pipelines import ArgoPipelines
+        from tidemill.adapters.kubeflow.pods import Explainer
+        from tidemill.adapters.kubeflow.server import KubeflowServer
+        from tidemill.adapters.kubeflow_pipelines import KubeflowPipelines
+        from tidemill.adapters.local_pipelines import compiled
+
+        kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
+        if kubeflow is None:
+            assert argo is not None, "self._steps raised else"
+            settings = step_settings(steps, loop, argo.namespace or owner.namespace)
+            return ArgoPipelines(self._api, owner.name, settings)
+        token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
+        settings = step_settings(steps, loop, kubeflow.namespace)
+        return KubeflowPipelines(
+            KubeflowServer(kubeflow.endpoint, kubeflow.user_namespace, token),
+            compiled("training"),
+            settings,
+            self._prefix(owner) + owner.name,
+            root,
+            loop.spec.model.timeout,
+            SystemClock(),  # how long a run took, whatever time the loop lives in
+            Explainer(self._api, kubeflow.namespace),
+        )
+
+    def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
+        from tidemill.adapters.deployment_serving import DeploymentServing
+
+        pods = self._profile.serving.deployments
+        if pods is None:
+            raise TidemillError(
+                "The Profile names nothing that serves versions: on a cluster that is serving.deployments."
+            )
+        serving = model_serving(pods, loop)
+        return DeploymentServing(loop, owner.namespace, serving, self._api, SystemClock(), owner.reference)
+
+
+def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
+    """How the loop's versions are served: from the image that they were trained in, since they need its packages."""
+    from tidemill.adapters.manifests.model_deployment import ModelServing
+
+    given = {kind: pods.resources[kind] for kind in ("requests", "limits") if kind in pods.resources}
+    return ModelServing(
+        image=loop.spec.model.image or pods.image,
+        pull_policy=pods.pull_policy,
+        environment=pods.env,
+        credentials=pods.secrets[0].name if pods.secrets else None,
+        service_account=pods.service_account or None,
+        node_selector=pods.node_selector,
+        **given,
+    )
+
+
+def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
+    """What the steps of this loop's turns are given: the Profile's, and before these the loop's own."""
+    from tidemill.adapters.step_settings import SecretEnv, StepSettings
+
+    resources: dict[str, Mapping[str, Mapping[str, str]]] = {}
+    if pods.resources:
+        resources["*"] = pods.resources
+    return StepSettings(
+        namespace=namespace,
+        image=loop.spec.model.image or pods.image,
+        image_pull_policy=pods.pull_policy,
+        service_account=pods.service_account,
+        env=pods.env,
+        secrets=tuple(SecretEnv(secret.name, secret.keys) for secret in pods.secrets),
+        resources=resources,
+        node_selector=pods.node_selector,
+    )

@@ -1,0 +1,12 @@
+"""That a loop is looked after: when it last ticked. Whoever ticks says so; alarms and `readyz` read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .ports import State
+
+
+def beat(state: State, loop: str, now: datetime) -> None:
+    """One small write; nothing of it goes into the ledger."""
+    state.put(loop, "tick", "last", {"at": now.isoformat()})

@@ -1,0 +1,78 @@
+"""Where a loop stands, read from the state store alone: cheap, and without a library that a model would need."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from .model import Calibrator
+from .ports import State
+
+
+def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, Any]:
+    """The status document. `known` is the number of labels. Figures are counts of rows or labels; losses are mean log
+    loss of what was served."""
+    partitions = state.documents(loop, "partition")
+    turns = state.documents(loop, "turn")
+    blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
+    admitted = [partition for partition in partitions if partition["status"] == "admitted"]
+    signals = [signal for signal in state.documents(loop, "signal") if signal["consumed_by"] is None]
+    return {
+        "loop": loop,
+        "at": now.isoformat(),
+        "champion": _champion(state, loop),
+        "rollout": _rollout(state, loop),
+        "turn": None if not turns else {key: turns[-1].get(key) for key in ("id", "status", "reason", "message")},
+        "partitions": {
+            "admitted": len(admitted),
+            "quarantined": sum(p["status"] == "quarantined" for p in partitions),
+            "rows": sum(partition["rows"] for partition in admitted),
+        },
+        "outcomes": {"known": known, "joined": sum(block["served"]["n"] for block in blocks)},
+        "signals": [{key: s[key] for key in ("id", "kind", "message")} for s in signals],
+        "last_days": [{"day": b["id"], **b["served"]} for b in blocks[-3:] if b["served"]["n"]],
+    }
+
+
+def running_rollout(state: State, loop: str) -> dict[str, Any] | None:
+    rollouts = state.documents(loop, "rollout")
+    return next((r for r in reversed(rollouts) if r["status"] in ("running", "paused")), None)
+
+
+def serving_calibrator(state: State, loop: str, version: str) -> Calibrator | None:
+    """The latest correction of a version, if its place is earned."""
+    decided = state.get(loop, "repair", version)
+    fits = state.documents(loop, f"calibrator/{version}")
+    if decided is None or not decided["serving"] or not fits:
+        return None
+    latest = max(fits, key=lambda document: str(document["through"]))
+    fitted_at = datetime.fromisoformat(latest["fitted_at"])
+    return Calibrator(latest["digest"], version, latest["intercept"], latest["slope"], fitted_at)
+
+
+def step_of(rollout: dict[str, Any]) -> str:
+    """Where a rollout is, in a word or two."""
+    step = rollout["steps"][-1] if rollout["steps"] else None
+    if step is None:
+        return "getting ready"
+    return next(f"{name} {step[name]:.0%}" for name in ("shadow", "canary") if name in step)
+
+
+def _champion(state: State, loop: str) -> dict[str, Any] | None:
+    current = state.get(loop, "champion", "current")
+    if current is None:
+        return None
+    corrected = serving_calibrator(state, loop, current["version"])
+    shown = {key: current[key] for key in ("version", "since", "reason", "previous", "baseline", "turn")}
+    calibrator = None
+    if corrected is not None:
+        calibrator = {"id": corrected.id, "intercept": corrected.intercept, "slope": corrected.slope}
+    return {**shown, "calibrator": calibrator}
+
+
+def _rollout(state: State, loop: str) -> dict[str, Any] | None:
+    rollout = running_rollout(state, loop)
+    if rollout is None:
+        return None
+    keys = ("challenger", "champion", "status", "reason", "message", "started_at")
+    return {**{key: rollout[key] for key in keys}, "step": step_of(rollout), "evidence": rollout.get("evidence", {})}

@@ -1,0 +1,1 @@
+"""The HTTP API, the inbox of events and alerts, and /metrics, over the state store. Needs neither pandas nor MLflow."""

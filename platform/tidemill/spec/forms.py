@@ -1,0 +1,63 @@
+"""Names, entry points, columns, files, images: what a text may be in a ModelLoop, and what is said of another."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+
+from . import cel
+from .quantities import Duration, Share
+from .rules import Check, Form
+
+ENTRY_POINT = Form(
+    r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+    "is not an entry point: write module:function, such as model:train",
+    longest=256,
+)
+NAME = Form(
+    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
+    "is not a name: use a-z, 0-9 and '-', at most 63, as Kubernetes does",
+    longest=63,
+)
+INSIDE = Form(
+    r"([^/:\\]|[^/:\\][^:]|[^/:\\][^:]([^:]|:[^/]|:/[^/])*)",
+    "is not a folder or glob relative to this file, such as data/",
+    longest=512,
+)
+IMAGE = Form(
+    r"[A-Za-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?",
+    "is not an image: write registry/name:tag, such as ghcr.io/you/visits:1",
+    longest=512,
+)
+
+
+def parse_entry_point(text: Any) -> str:
+    """`module:function`, checked for its form alone. Raises ValueError."""
+    return str(ENTRY_POINT.checked(text))
+
+
+EntryPoint = Annotated[
+    str,
+    BeforeValidator(parse_entry_point),
+    WithJsonSchema({"type": "string", "examples": ["model:train"]}),
+    ENTRY_POINT,
+]
+Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Inside = Annotated[str, AfterValidator(INSIDE.checked), INSIDE]
+# For the gate alone, which the API server asks no rule of: it may be a word, too.
+BETWEEN = Form(
+    r"\s*(0*[1-9][0-9]?([.][0-9]+)?|0+[.][0-9]*[1-9][0-9]*)\s*%\s*", "does not lie between 0% and 100%", longest=32
+)
+Name = Annotated[str, AfterValidator(NAME.checked), NAME]
+PartOfAll = Annotated[Share, BETWEEN]
+Image = Annotated[str, AfterValidator(IMAGE.checked), IMAGE]
+ADay = Annotated[
+    Duration,
+    Check(
+        "partitions are days in this version: write 1d",
+        f"{cel.milliseconds('self')} == 86400000.0",
+        lambda every: every == timedelta(days=1),
+    ),
+]

@@ -1,0 +1,144 @@
+"""A pydantic model as the structural schema that the API server keeps a custom resource to.
+
+What a schema can say (types, words, bounds) it says; the rest stands as CEL rules, with the sentences of `rules`. No
+default is filled in but where a field asks for it: an object that is read back is the one that was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import annotated_types
+from pydantic import AwareDatetime, BaseModel, StringConstraints
+
+from .annotations import first, is_model, is_union, marks, marks_in
+from .cel_rules import check_validations, form_validation, model_validations
+from .described import described
+from .json_schema import as_written
+from .rules import FILLED, LIST_BY_TYPE, Check, Form, Strict
+
+Schema = dict[str, Any]
+RULES = "x-kubernetes-validations"
+_PLAIN: dict[Any, Schema] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer", "format": "int64"},
+    float: {"type": "number", "format": "double"},
+    str: {"type": "string"},
+    AwareDatetime: {"type": "string", "format": "date-time"},
+}
+_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def structural(model: type[BaseModel]) -> Schema:
+    """The schema of a model's own fields and, inside them, of all below."""
+    schema: Schema = {"type": "object", "properties": {}}
+    for name, field in model.model_fields.items():
+        own = {"description": described(field), **_of(field.annotation, field.metadata)}
+        if FILLED in field.metadata:
+            own["default"] = as_written(field)
+        schema["properties"][field.alias or name] = own
+    required = [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
+    if required:
+        schema["required"] = required
+    found = model_validations(model.rules, model) if issubclass(model, Strict) else []
+    return {**schema, RULES: found} if found else schema
+
+
+def _of(annotation: Any, metadata: Sequence[Any] = ()) -> Schema:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _of(arguments[0], [*arguments[1:], *metadata])
+    if is_union(annotation):
+        return _union([part for part in arguments if part is not type(None)])
+    if origin is Literal:
+        return {"type": "string", "enum": list(arguments)}
+    if origin is tuple:
+        by_type = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+        kind = by_type if LIST_BY_TYPE in metadata else {"x-kubernetes-list-type": "atomic"}
+        return {"type": "array", "items": _of(arguments[0]), **kind, **_lengths(metadata, "Items")}
+    if origin is dict:
+        inside = _ANYTHING if arguments[1] is Any else {"additionalProperties": _of(arguments[1])}
+        return {"type": "object", **inside}
+    if is_model(annotation):
+        return structural(annotation)
+    form = first(Form, metadata)
+    if form is not None:
+        return _text(form, metadata)
+    return {**_PLAIN[annotation], **_lengths(metadata, "Length"), **_bounds(metadata)}
+
+
+def _text(form: Form, metadata: Sequence[Any], words: Sequence[str] = ()) -> Schema:
+    kind = {"x-kubernetes-int-or-string": True} if form.bare_numbers else {"type": "string"}
+    checks = [mark for mark in metadata if isinstance(mark, Check)]
+    rules = [form_validation(form, words), *check_validations(form, checks, words)]
+    return {**kind, "maxLength": form.longest, RULES: rules}
+
+
+def _union(parts: list[Any]) -> Schema:
+    words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+    others = [part for part in parts if get_origin(part) is not Literal]
+    if not others:
+        return _of(parts[0])
+    if len(others) > 1:
+        raise TypeError(f"{parts} have no structural schema: write one type, and words beside it")
+    if not words:
+        return _of(others[0])
+    if is_model(others[0]):
+        return _mapping_or_word(others[0], words)
+    found = list(marks_in(others[0]))
+    form = first(Form, found)
+    assert form is not None, "words stand beside texts that have a form"
+    return _text(form, found, words)
+
+
+def _mapping_or_word(model: type[BaseModel], words: list[str]) -> Schema:
+    """Two types in one field: there the API server asks no CEL rule and prunes nothing. So the schema says which fields
+    a mapping may have, and that all else is one of the words, or false: YAML 1.1, and so kubectl, reads off so."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    assert len(names) == 2, "from two fields there are four ways to choose:"
+    ways: list[Schema] = [
+        {"maxProperties": 0},
+        *({"required": [name], "maxProperties": 1} for name in names),
+        {"required": names, "maxProperties": 2},
+    ]
+    # Each is asked of its own type only; what can be none of these is a mapping.
+    no_other: Schema = {
+        "minimum": 1,
+        "maximum": 0,
+        "minItems": 1,
+        "maxItems": 0,
+        "pattern": "a^",
+        "not": {"enum": [True]},
+    }
+    properties = structural(model)["properties"]
+    for name, field in zip(names, model.model_fields.values(), strict=True):
+        for form in (mark for mark in marks(field) if isinstance(mark, Form)):  # the last counts
+            text = {"type": "string", "maxLength": form.longest, "pattern": f"^({form.pattern})$"}
+            properties[name] = {"description": properties[name]["description"], **text}
+    enum = [*words, False] if "off" in words else words
+    return {**_ANYTHING, "anyOf": [{"enum": enum}, *({**no_other, **way} for way in ways)], "properties": properties}
+
+
+def _lengths(metadata: Sequence[Any], of: str) -> Schema:
+    found: Schema = {}
+    for mark in metadata:
+        if isinstance(mark, (annotated_types.MinLen, StringConstraints)) and mark.min_length:
+            found[f"min{of}"] = mark.min_length
+        if isinstance(mark, (annotated_types.MaxLen, StringConstraints)) and mark.max_length:
+            found[f"max{of}"] = mark.max_length
+    return found
+
+
+def _bounds(metadata: Sequence[Any]) -> Schema:
+    found: Schema = {}
+    for mark in metadata:
+        if isinstance(mark, annotated_types.Ge):
+            found["minimum"] = mark.ge
+        if isinstance(mark, annotated_types.Gt):
+            found |= {"minimum": mark.gt, "exclusiveMinimum": True}
+        if isinstance(mark, annotated_types.Le):
+            found["maximum"] = mark.le
+        if isinstance(mark, annotated_types.Lt):
+            found |= {"maximum": mark.lt, "exclusiveMaximum": True}
+    return found

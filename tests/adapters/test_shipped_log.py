@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
+import threading
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from tidemill.adapters.stored_log import StoredPredictionLog
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
+S3 = os.environ.get("E2E_S3_URL", "")  # a bucket's; AWS_ENDPOINT_URL and the like say where, and who we are
 DAY = datetime(2013, 3, 1, tzinfo=UTC)
 NEXT = DAY + timedelta(days=1)
 
@@ -31,8 +35,12 @@ def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:
     return {**ordinary, **more}
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", pytest.param("s3", marks=pytest.mark.e2e)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        if not S3:
+            pytest.skip("E2E_S3_URL names no bucket")
+        return f"{S3}/{uuid.uuid4().hex}"
     return (tmp_path / "store").as_uri() if request.param == "file" else f"memory:/{tmp_path}"
 
 
@@ -79,8 +87,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
 
 
@@ -131,6 +137,18 @@ def test_while_the_store_is_away_predictions_wait_and_it_is_said_once(
     log.append([row("c")])
     assert shipper.close() == 0
     assert keys(storage) == ["a", "b", "c"]
+
+
+def test_a_store_that_never_answers_does_not_hold_up_the_end(
+    spool: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipper = LogShipper(spool, "memory://never")
+    shipper.log("ns", "delay").append([row("a")])
+    answered = threading.Event()
+    monkeypatch.setattr(files, "write_bytes", lambda *_: answered.wait(60))
+    assert shipper.close(0.1) > 0
+    assert "Keep the folder for the next gateway" in caplog.text
+    answered.set()
 
 
 def _refuse(uri: str, content: bytes) -> None:

@@ -22,6 +22,7 @@ from tidemill.loop.model import ModelVersion, Readiness
 from tidemill.loop.ports import Clock
 
 IMAGE = os.environ.get("E2E_MODEL_IMAGE", "tidemill/model-server:e2e")
+PLATFORM_IMAGE = os.environ.get("E2E_PLATFORM_IMAGE", "tidemill/platform:e2e")
 KUBECONFIG = os.environ.get("KUBECONFIG", "")
 SECONDS = 180
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster_world import IMAGE, Namespace
+from cluster_world import PLATFORM_IMAGE, Namespace
 
 NAME = "tidemill-gateway"
 LABELS = {"app": NAME}
@@ -56,7 +56,8 @@ def pod() -> dict[str, Any]:
     environment = {"TIDEMILL_STORAGE": "file:///storage", "TIDEMILL_SERVER": "http://tidemill:8080",
                    "TIDEMILL_SPOOL": "/spool"}  # fmt: skip
     container = {
-        "name": "gateway", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": ["tidemill", "gateway"],
+        "name": "gateway", "image": PLATFORM_IMAGE, "imagePullPolicy": "IfNotPresent",
+        "command": ["tidemill", "gateway"],
         "env": [{"name": name, "value": value} for name, value in environment.items()],
         "securityContext": limits,
         "readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "periodSeconds": 1},

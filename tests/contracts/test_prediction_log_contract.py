@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -26,10 +28,16 @@ LOGS: dict[str, Callable[[Path], PredictionLog]] = {
     "shipped to a store": lambda path: ShippedPredictionLog(path / "spool", f"memory:/{path}"),
 }
 
+S3 = os.environ.get("E2E_S3_URL", "")  # a bucket's; AWS_ENDPOINT_URL and the like say where, and who we are
 
-@pytest.fixture(params=LOGS)
+
+@pytest.fixture(params=[*LOGS, pytest.param("shipped to S3", marks=pytest.mark.e2e)])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> PredictionLog:
-    return LOGS[request.param](tmp_path)
+    if request.param in LOGS:
+        return LOGS[request.param](tmp_path)
+    if not S3:
+        pytest.skip("E2E_S3_URL names no bucket")
+    return ShippedPredictionLog(tmp_path / "spool", f"{S3}/{uuid.uuid4().hex}/predictions")
 
 
 def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gateway_models as models
 import httpx
 import pytest
 from gateway_harness import StillClock, loop, model_server, outputs
@@ -72,8 +73,10 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path, versions: Versions) -> Iterator[Cluster]:
+    models.gate.clear()
     cluster = Cluster(tmp_path, versions)
     yield cluster
+    models.gate.set()
     cluster.http.close()
     cluster.gateway.stop()
     for server in cluster.servers:
@@ -151,13 +154,13 @@ def test_after_a_restart_what_stands_is_served_at_once(cluster: Cluster) -> None
 
 def test_a_changed_spec_holds_from_the_next_request_on(cluster: Cluster) -> None:
     endpoints = {"blocked": cluster.serve("blocked"), "other": cluster.serve("other")}
-    cluster.follower.changed(("ns", "delay"), cluster.text(endpoints, "other", timeout="50ms"))
+    cluster.follower.changed(("ns", "delay"), cluster.text(endpoints, "other", timeout="300ms"))
     cluster.follower.step()
     assert cluster.version() == "other", "the champion sits at the gate for longer"
-    assert cluster.gateway.loader("delay").timeout == 0.05
-    cluster.follower.changed(("ns", "delay"), cluster.text(endpoints, "other", timeout="70ms"))
+    assert cluster.gateway.loader("delay").timeout == 0.3
+    cluster.follower.changed(("ns", "delay"), cluster.text(endpoints, "other", timeout="400ms"))
     cluster.follower.step()
-    assert cluster.gateway.loader("delay").timeout == 0.07
+    assert cluster.gateway.loader("delay").timeout == 0.4
 
 
 def test_a_document_that_cannot_be_read_leaves_the_live_route(

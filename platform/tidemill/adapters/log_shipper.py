@@ -57,14 +57,17 @@ class LogShipper:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(seconds)
-        while not self.step() and time.monotonic() < end:
-            time.sleep(min(0.5, max(0.0, end - time.monotonic())))
-        if self.waiting:
+        # In a thread: a store that does not answer at all must not hold up the end.
+        last = threading.Thread(target=self._ship_until, args=(end,), name="log shipper", daemon=True)
+        last.start()
+        last.join(max(0.0, end - time.monotonic()))
+        left = sum(log.waiting() for log in list(self._logs.values()))
+        if left:
             _log.error(
                 "%d bytes of predictions in %s could not be shipped (%s). Keep the folder for the next gateway, or "
-                "they are lost.", self.waiting, self._spool, self._away,
+                "they are lost.", left, self._spool, self._away or "the store does not answer",
             )  # fmt: skip
-        return self.waiting
+        return left
 
     def step(self) -> bool:
         """Ships what was appended so far; False where the store is away and something waits."""
@@ -98,6 +101,10 @@ class LogShipper:
         while not self._stop.wait(delay):
             shipped = self.step()
             delay = self._seconds if shipped else min(2 * delay, _LONGEST)
+
+    def _ship_until(self, end: float) -> None:
+        while not self.step() and time.monotonic() < end:
+            time.sleep(0.5)
 
     def _full(self) -> str | None:
         if self.waiting < self._limit:

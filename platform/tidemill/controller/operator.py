@@ -133,6 +133,9 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.persistence.finalizer = f"{GROUP}/release"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"kopf.{GROUP}")
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=f"kopf.{GROUP}")
+    settings.scanning.disabled = (
+        True  # what there is to watch is known; a namespaced controller may not list namespaces
+    )
     settings.posting.enabled = False  # our own events say what happened, in our words
     settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21)
 

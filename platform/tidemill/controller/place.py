@@ -107,6 +107,7 @@ class Place:
 
     def _pipelines(self, loop: ModelLoop, owner: Owner, root: str) -> Pipelines:
         from tidemill.adapters.argo_pipelines import ArgoPipelines
+        from tidemill.adapters.cluster_runners import choose, serves_workflows
         from tidemill.adapters.kubeflow.pods import Explainer
         from tidemill.adapters.kubeflow.server import KubeflowServer
         from tidemill.adapters.kubeflow_pipelines import KubeflowPipelines
@@ -115,8 +116,9 @@ class Place:
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
+            choose("", serves_workflows(self._api), "argo")
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
-            return ArgoPipelines(self._api, owner.name, settings)
+            return ArgoPipelines(self._api, self._prefix(owner) + owner.name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.namespace)
         return KubeflowPipelines(

@@ -224,6 +224,37 @@ def test_a_part_is_fetched_once(storage: str, spool: Path, tmp_path: Path, monke
     assert len(fetched) == 2
 
 
+def test_of_all_logs_of_a_process_only_so_much_is_in_memory(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = [tmp_path / f"part-{number}.parquet" for number in range(4)]
+    for path in paths:
+        pq.write_table(pa.table({"x": list(range(1000))}), path)
+    tables = stored_log.Tables(limit=20_000)
+    for path in [*paths, *paths]:
+        assert tables.get(path).num_rows == 1000
+        assert tables.bytes <= 20_000
+    tables.drop(paths[-1])
+    tables.drop(paths[-1])
+    assert 8000 <= tables.bytes < 16_000
+
+
+def test_days_that_nobody_asks_for_leave_the_disk(
+    storage: str, spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_log, "_KEPT_DAYS", 2)
+    shipper, cache = LogShipper(spool, storage), tmp_path / "cache"
+    days = [DAY + timedelta(days=number) for number in range(4)]
+    shipper.log("ns", "delay").append([row(f"k{number}", day) for number, day in enumerate(days)])
+    shipper.step()
+    for _ in range(2):
+        reader = StoredPredictionLog(url(storage), cache=cache)
+        assert [len(reader.read(day, day + timedelta(days=1))) for day in days] == [1, 1, 1, 1]
+        assert sorted(path.name for path in cache.iterdir()) == ["2013-03-03", "2013-03-04"]
+    assert len(reader.read(days[0], NEXT + timedelta(days=3))) == 4
+
+
 def test_the_quick_way_to_read_lines_reads_what_the_plain_one_does() -> None:
     from datetime import timezone
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -50,9 +51,19 @@ def answers(endpoint: str, loop: str, version: str) -> str | None:
         connection.close()
 
 
+@dataclass
+class Memory:
+    """What one loop's adapters pass on from tick to tick, so that not everything is applied each time. Losing it costs
+    requests and nothing else."""
+
+    applied: dict[str, tuple[str, int, datetime]] = field(default_factory=dict)  # version: digest, generation, when
+    swept: datetime | None = None
+    routed: tuple[datetime, set[str]] | None = None  # versions of the cluster's route, when it was read
+
+
 class DeploymentServing:
     """One loop in its namespace. `owner`: the ModelLoop's apiVersion, kind, name and uid; all that is made goes with
-    it. `ask` is how an endpoint is asked whether it is ready. Keep one a loop: a new one applies everything anew."""
+    it. `ask` is how an endpoint is asked whether it is ready."""
 
     def __init__(
         self,
@@ -64,15 +75,14 @@ class DeploymentServing:
         owner: Mapping[str, Any] | None = None,
         grace: timedelta = GRACE,
         ask: Callable[[str, str, str], str | None] = answers,
+        memory: Memory | None = None,
     ) -> None:
         self._document = loop.model_dump(by_alias=True, mode="json")
         self._loop, self._namespace, self._serving = loop.metadata.name, namespace, serving
         self._api, self._clock, self._owner, self._grace, self._ask = api, clock, owner, grace, ask
         self._prepared: dict[str, ModelVersion] = {}
-        self._applied: dict[str, tuple[str, int, datetime]] = {}  # by version: digest, generation, when
+        self._memory = memory or Memory()
         self._named_at: dict[str, datetime] = {}
-        self._swept: datetime | None = None
-        self._read: tuple[datetime, set[str]] | None = None
 
     def prepare(self, version: ModelVersion) -> Readiness:
         """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own
@@ -90,7 +100,7 @@ class DeploymentServing:
         heard = self._ask(where, self._loop, version.version)
         if heard is None:
             return Readiness(True)
-        self._applied.pop(version.version, None)
+        self._memory.applied.pop(version.version, None)
         self._ensure(version)  # its Service may be gone
         # Gateways reach what serves already, or fall back by themselves: that we do not is no reason to take it away.
         said = f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}."
@@ -108,7 +118,7 @@ class DeploymentServing:
             if not readiness.ready:
                 raise NotReady(f"Version {name} of {self._loop} cannot take traffic: {readiness.message}")
         self._api.apply(self._config_map(route, {name: known[name] for name in named(route)}))
-        self._read = None
+        self._memory.routed = None
 
     def route(self, loop: str) -> Route | None:
         """What the cluster says, read from it; None where there is none, or it is not as we wrote it: then it is to be
@@ -130,7 +140,7 @@ class DeploymentServing:
         objects = model_objects(self._loop, self._namespace, version, self._serving, self._owner)
         digest = digest_of(objects)
         current = self._api.get("apps/v1", "Deployment", self._namespace, name)
-        done = self._applied.get(version.version)
+        done = self._memory.applied.get(version.version)
         if current is None or done is None or done[0] != digest or now - done[2] > _AGAIN or (
             current["metadata"]["generation"] != done[1]
         ):  # fmt: skip
@@ -141,7 +151,7 @@ class DeploymentServing:
             except ApiError as error:  # a quota, a policy, a field that this cluster does not know
                 return current, error
             assert current is not None, "a Deployment is among the objects"
-            self._applied[version.version] = (digest, current["metadata"]["generation"], now)
+            self._memory.applied[version.version] = (digest, current["metadata"]["generation"], now)
         if current["spec"].get("replicas", 1) < self._serving.least:  # an autoscaler leaves none at none
             where = ("apps/v1", "Deployment", self._namespace, name)
             current = self._api.merge(*where, {"spec": {"replicas": self._serving.least}})
@@ -152,11 +162,11 @@ class DeploymentServing:
     def _routed(self) -> set[str]:
         """The versions that the cluster's route names, as of the last few seconds."""
         now = self._clock.now()
-        if self._read is None or not self._read[1] or abs(now - self._read[0]) > _LATELY:
+        if self._memory.routed is None or not self._memory.routed[1] or abs(now - self._memory.routed[0]) > _LATELY:
             stored = self._stored()
             route = None if stored is None else stored.route
-            self._read = (now, set() if route is None else set(named(route)))
-        return self._read[1]
+            self._memory.routed = (now, set() if route is None else set(named(route)))
+        return self._memory.routed[1]
 
     def _pods(self, version: ModelVersion) -> list[Object]:
         wanted = ",".join(f"{name}={value}" for name, value in selector(self._loop, version.version).items())
@@ -189,9 +199,9 @@ class DeploymentServing:
     def _sweep(self) -> None:
         """Marks what nothing names, and deletes what was marked long enough ago."""
         now = self._clock.now()
-        if self._swept is not None and now - self._swept < _AGAIN:
+        if self._memory.swept is not None and now - self._memory.swept < _AGAIN:
             return
-        self._swept = now
+        self._memory.swept = now
         keep = self._routed() | {name for name, at in self._named_at.items() if now - at < self._grace}
         names = {object_name(self._loop, version) for version in keep}
         for deployment in self._deployments():

@@ -13,7 +13,7 @@ from tidemill.loop.turn import files
 from .shipped_log import ShippedPredictionLog
 
 SECONDS = 2.0
-SPOOL_LIMIT = 1 << 30  # bytes that wait for the store, of all loops
+SPOOL_LIMIT = 768 << 20  # bytes that wait for the store, of all loops; a Pod of more than its volume has is evicted
 _LONGEST = 30.0  # seconds between attempts while the store is away
 
 _log = logging.getLogger(__name__)

@@ -7,6 +7,9 @@ rewritten more than a few times. Rows that are in a part and its merger are one 
 
 from __future__ import annotations
 
+import atexit
+import functools
+import hashlib
 import shutil
 import tempfile
 from collections import OrderedDict, defaultdict
@@ -27,21 +30,19 @@ if TYPE_CHECKING:
 
 MANY_PARTS = 16  # of one tier: they become one of the next
 _TIER, _FIRST = 8, 32 << 10  # each tier's parts are this many times as large; bytes of the first
-_KEPT_BYTES = 64 << 20  # of tables in memory
+_KEPT_DAYS = 45  # fetched days on disk, of one log
 _ATTEMPTS = 3
 
 
 class StoredPredictionLog:
     """`merge`: for the one reader that holds the loop's lease. `cache`: a folder for fetched parts; by default one that
-    goes with the process."""
+    all readers of the URL in this process share, and that goes with it."""
 
     def __init__(self, url: str, merge: bool = False, cache: Path | None = None) -> None:
         self._url, self._merge = url, merge
-        self._temporary = None if cache is not None else tempfile.TemporaryDirectory(prefix="tidemill-log-")
-        self._cache = cache or Path(self._temporary.name)  # type: ignore[union-attr]
+        self._cache = cache or _scratch() / hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
         self._lock = Lock()
-        self._tables: OrderedDict[tuple[str, str], pa.Table] = OrderedDict()
-        self._bytes = 0
+        self._asked = OrderedDict.fromkeys(sorted(path.name for path in self._cache.glob("????-??-??")))
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= event_time < end, one row per (key, version): the one that was logged first. Raises
@@ -52,6 +53,7 @@ class StoredPredictionLog:
             try:
                 found = list_part_files(self._url, days(start, end))
                 tables = [self._day(day, parts) for day, parts in found.items()]
+                self._forget_days(list(found))
             except OSError as error:
                 raise TemporaryError(f"The prediction log at {self._url} could not be read: {error}.") from error
         return first_of_each(pa.concat_tables([as_table([]), *tables]), start, end)
@@ -99,29 +101,73 @@ class StoredPredictionLog:
             fetch_part_files(files.join(self._url, f"day={day}"), missing, folder)
 
     def _table(self, day: str, name: str) -> pa.Table:
-        import pyarrow.parquet as pq
-
-        if (day, name) not in self._tables:
-            table = pq.ParquetFile(self._cache / day / name).read()
-            self._tables[day, name] = table
-            self._bytes += table.nbytes
-            while self._bytes > _KEPT_BYTES and len(self._tables) > 1:
-                self._bytes -= self._tables.popitem(last=False)[1].nbytes
-        self._tables.move_to_end((day, name))
-        return self._tables[day, name]
+        return TABLES.get(self._cache / day / name)
 
     def _forget(self, day: str, names: list[str]) -> None:
         for name in names:
+            TABLES.drop(self._cache / day / name)
             (self._cache / day / name).unlink(missing_ok=True)
-            if (table := self._tables.pop((day, name), None)) is not None:
-                self._bytes -= table.nbytes
 
-    def clear(self) -> None:
-        """Forgets every fetched part."""
+    def _forget_days(self, asked: list[str]) -> None:
+        """Those that nobody asked for lately."""
+        for day in asked:
+            self._asked[day] = None
+            self._asked.move_to_end(day)
+        while len(self._asked) > max(_KEPT_DAYS, len(asked)):
+            folder = self._cache / self._asked.popitem(last=False)[0]
+            for path in folder.glob("part-*"):
+                TABLES.drop(path)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def _scratch() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="tidemill-log-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+class Tables:
+    """Parts in memory: of all logs of the process together no more than `limit` bytes, the last used ones."""
+
+    def __init__(self, limit: int = 64 << 20) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._tables: OrderedDict[Path, pa.Table] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, path: Path) -> pa.Table:
+        """Raises FileNotFoundError."""
+        import pyarrow.parquet as pq
+
         with self._lock:
-            shutil.rmtree(self._cache, ignore_errors=True)
-            self._tables.clear()
-            self._bytes = 0
+            if path in self._tables:
+                self._tables.move_to_end(path)
+                return self._tables[path]
+        table = pq.ParquetFile(path).read()
+        with self._lock:
+            self._drop(path)
+            self._tables[path] = table
+            self._bytes += table.nbytes
+            while self._bytes > self._limit:
+                self._drop(next(iter(self._tables)))
+        return table
+
+    def drop(self, path: Path) -> None:
+        with self._lock:
+            self._drop(path)
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def _drop(self, path: Path) -> None:
+        table = self._tables.pop(path, None)
+        if table is not None:
+            self._bytes -= table.nbytes
+
+
+TABLES = Tables()
 
 
 def _tier(size: int) -> int:

@@ -43,7 +43,7 @@ KEEP_ALIVE = 75  # seconds
     show_default=True,
     help="A folder of this process alone, that outlives it.",
 )
-@click.option("--spool-limit", envvar="TIDEMILL_SPOOL_LIMIT_MIB", type=int, default=1024, show_default=True,
+@click.option("--spool-limit", envvar="TIDEMILL_SPOOL_LIMIT_MIB", type=int, default=768, show_default=True,
               help="MiB of predictions that may wait there while the store is away.")  # fmt: skip
 @click.option("--log-seconds", envvar="TIDEMILL_LOG_SECONDS", type=click.FloatRange(min=0.1), default=2.0,
               show_default=True, help="How often predictions are shipped.")  # fmt: skip

@@ -64,17 +64,17 @@ class Rehearsal:
         kubectl("-n", self.namespace, "apply", "-f", "-", input=document)
 
     def bootstrap(self, document: str, project: Path) -> None:
-        """Two months of history are there; their labels are sent once the loop is known; the first turn runs."""
+        """The loop is applied, the labels of two months are sent, then the two months delivered; the first turn runs."""
         write_bytes(join(self.root, "expectations.json"), (project / "expectations.json").read_bytes())
+        morning = datetime.combine(self.world.live_from, LABELS_AT, UTC)
+        self.state_time(morning)
+        self.apply(document)
+        self.until("the loop is known", lambda: self.get(f"loops/{self.loop}") is not None, 120)
+        self.post_outcomes(self.world.labels(morning, datetime.combine(self.world.start, time(0), UTC)))
         day = self.world.start
         while day < self.world.live_from:
             self.deliver(day)
             day += timedelta(days=1)
-        self.state_time(datetime.combine(self.world.live_from, LABELS_AT, UTC))
-        self.apply(document)
-        self.until("the loop is known", lambda: self.get(f"loops/{self.loop}") is not None, 120)
-        before = datetime.combine(self.world.start, time(0), UTC)
-        self.post_outcomes(self.world.labels(datetime.combine(self.world.live_from, LABELS_AT, UTC), before))
         self.state_time(datetime.combine(self.world.live_from, TICK_AT, UTC))
         self.until("the first champion answers", lambda: self.condition("Ready"), PATIENCE)
 

@@ -17,7 +17,7 @@ from tidemill.adapters.argo_pipelines import ArgoPipelines
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnStatus
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

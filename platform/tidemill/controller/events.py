@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ class Announcer:
         document = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"namespace": owner.namespace, "generateName": f"{owner.name}."},
+            "metadata": {"namespace": owner.namespace, "name": f"{owner.name}.{uuid.uuid4().hex[:16]}"},
             "eventTime": now,
             "regarding": about,
             "reason": "".join(word.capitalize() for word in _WORD.split(event)),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.adapters.system_clock import SystemClock
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join
 from tidemill.spec.resources import StepNeeds
+
+from .wanted import Owner
 
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes_api import KubernetesApi
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tidemill.adapters.sql_database import Database
     from tidemill.adapters.step_settings import StepSettings, TaskSettings
     from tidemill.loop.context import Context
-    from tidemill.loop.ports import Notifier, Pipelines, Serving
+    from tidemill.loop.ports import Notifier, Pipelines, Serving, State
     from tidemill.spec.model_loop import ModelLoop
     from tidemill.spec.profile import Pods, ProfileSpec
 
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
 
 _KINDS = ("requests", "limits")
 PROJECT = Path("/project")  # where an image keeps the project's code
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The object that a loop comes from: what is made for the loop belongs to it."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    @property
-    def reference(self) -> dict[str, Any]:
-        return {
-            "apiVersion": "tidemill.dev/v1alpha1", "kind": "ModelLoop", "name": self.name, "uid": self.uid,
-            "controller": True, "blockOwnerDeletion": True,
-        }  # fmt: skip
 
 
 class Place:
@@ -56,14 +41,13 @@ class Place:
         self._profile, self._database, self._api = profile, database, api
         self._storage, self._tracking = profile.storage, profile.tracking
         self._home = home_namespace
+        self._argo_is_there = False
 
     def context(self, loop: ModelLoop, owner: Owner, notifier: Notifier) -> Context:
         from tidemill.adapters.great_expectations import GreatExpectationsValidator
         from tidemill.adapters.mlflow_registry import MlflowRegistry
         from tidemill.adapters.scoped_registry import ScopedRegistry
-        from tidemill.adapters.scoped_state import ScopedState
         from tidemill.adapters.sql_outcomes import SqlOutcomes
-        from tidemill.adapters.sql_state import SqlState
         from tidemill.adapters.store_source import StoreSource
         from tidemill.adapters.stored_log import StoredPredictionLog
         from tidemill.loop.context import Context, Ports
@@ -82,10 +66,16 @@ class Place:
             pipelines=self._pipelines(loop, owner, root),
             validator=GreatExpectationsValidator(),
             notifier=notifier,
-            state=ScopedState(SqlState(self._database), owner.namespace),
+            state=self.state(owner),
         )
         image = loop.spec.model.image or self._steps().image
         return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
+
+    def state(self, owner: Owner) -> State:
+        from tidemill.adapters.scoped_state import ScopedState
+        from tidemill.adapters.sql_state import SqlState
+
+        return ScopedState(SqlState(self._database), owner.namespace)
 
     def rollouts(self, owner: Owner) -> Rollouts:
         from .rollouts import Rollouts
@@ -117,7 +107,9 @@ class Place:
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
-            choose("", serves_workflows(self._api), "argo")
+            if not self._argo_is_there:  # asked until it is, not for each of a thousand loops
+                choose("", serves_workflows(self._api), "argo")
+                self._argo_is_there = True
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
             return ArgoPipelines(self._api, self._prefix(owner) + owner.name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)

@@ -1,7 +1,7 @@
 """The flights' ModelLoop on a cluster, from the first turn to a promotion and a sabotaged challenger that is sent away.
 
 Every part is real: the chart, Kubeflow Pipelines with its Pods, MLflow, model servers, gateways, HTTP. Only the time is
-stated, so that a spring of flights takes twenty minutes. Then the same spring is lived through on this machine alone, by
+stated, so that a spring of flights takes twenty minutes. Then the same spring is lived through on this machine, by
 `tidemill replay`'s own code: both ledgers say the same.
 """
 

@@ -64,7 +64,7 @@ class Rehearsal:
         kubectl("-n", self.namespace, "apply", "-f", "-", input=document)
 
     def bootstrap(self, document: str, project: Path) -> None:
-        """The loop is applied, the labels of two months are sent, then the two months delivered; the first turn runs."""
+        """The loop is applied, then the labels of two months are sent, then their data: the first turn runs."""
         write_bytes(join(self.root, "expectations.json"), (project / "expectations.json").read_bytes())
         morning = datetime.combine(self.world.live_from, LABELS_AT, UTC)
         self.state_time(morning)

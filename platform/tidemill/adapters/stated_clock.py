@@ -36,9 +36,8 @@ class StatedClock:
             if time.monotonic() - self._looked >= _SECONDS:
                 self._look()
             if self._said is None:
-                raise TemporaryError(
-                    f"No time is stated in {self._uri} ({VARIABLE}): write an ISO 8601 moment there. {self._why}".rstrip()
-                )
+                said = f"No time is stated in {self._uri} ({VARIABLE}): write an ISO 8601 moment there."
+                raise TemporaryError(f"{said} {self._why}".rstrip())
             return self._said
 
     def _look(self) -> None:

@@ -1,145 +1,142 @@
-"""The kopf operator: watches ModelLoops, and has the keeper tick each of them, soon after a change and now and then.
+"""The operator: kopf watches ModelLoops and ModelRollouts; a queue has each loop looked at soon after a change, and now
+and then.
 
-Level-triggered: a change only wakes the loop's daemon; what is to be done is found out from the present state.
+Level-triggered: a change only wakes its loop; what is to be done is found out from the present state. kopf's own
+handling of objects (finalizers, daemons, notes in annotations) is not used: a thousand daemons that mostly sleep cost
+more than a queue, and what we promise of deletion is ours to keep.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
-import kopf
+from tidemill.adapters.kubernetes_api import ApiError
+from tidemill.loop.errors import TidemillError
 
-from tidemill.adapters.kubernetes_api import ApiError, KubernetesApi
-from tidemill.loop.errors import LeaseHeld, TidemillError
+from .keeper import Keeper, Tell
+from .loop_object import LoopObjects
+from .queue import Key, Queue
+from .status import failed_status
+from .wanted import Seen, Wanted, key_of
 
-from .keeper import Done, Keeper, Wanted
-from .place import Owner
+if TYPE_CHECKING:
+    from tidemill.adapters.kubernetes_api import KubernetesApi
 
-GROUP, VERSION, PLURAL = "tidemill.dev", "v1alpha1", "modelloops"
-_RETRY = 10.0  # seconds
+_RETRY = 5.0
+_ASK = 600.0  # seconds after which a loop is asked for by name: a watch that broke may have missed that it went
 
 _log = logging.getLogger(__name__)
 
 
 class Operator:
-    """`registry` holds its handlers: run it with `kopf.run(registry=...)`."""
+    """`every`: seconds over which the loops of a controller that has just started are spread."""
 
-    def __init__(self, keeper: Keeper, api: KubernetesApi, workers: int) -> None:
-        self._keeper, self._api = keeper, api
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="tick")
-        self._wake: dict[str, asyncio.Event] = {}
-        self._bodies: dict[str, Mapping[str, Any]] = {}
-        self.registry = registry = kopf.OperatorRegistry()
-        kopf.on.startup(registry=registry)(_configure)
-        kopf.on.login(registry=registry)(_login)
-        kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(self._saw)
-        kopf.on.delete(GROUP, VERSION, PLURAL, backoff=_RETRY, registry=registry)(self._release)
-        kopf.daemon(GROUP, VERSION, PLURAL, cancellation_timeout=60.0, registry=registry)(self._keep)
+    def __init__(self, keeper: Keeper, api: KubernetesApi, queue: Queue, every: float, tell: Tell) -> None:
+        self._keeper, self._queue, self._every, self._tell = keeper, queue, every, tell
+        self._objects, self._seen = LoopObjects(api), Seen()
+        self._asked: dict[Key, float] = {}
 
-    async def _saw(self, body: kopf.Body, type: str | None, **_: Any) -> None:
-        """Whatever changed is looked at soon; our own status is no change."""
-        uid = str(body.metadata["uid"])
-        if type == "DELETED":
-            self._bodies.pop(uid, None)
-            self._wake.pop(uid, None)
+    # what the watches tell
+
+    def saw_loop(self, body: Any, gone: bool) -> None:
+        key = key_of(body)
+        if gone:
+            self._forget(key)
             return
-        before = self._bodies.get(uid)
-        self._bodies[uid] = dict(body)
-        if before is None or _wish(before) != _wish(body):
-            self._event(uid).set()
+        new, changed = self._seen.loop(body)
+        if new and _stands(body):
+            self._queue.later(key, self._every * (hash(str(body["metadata"]["uid"])) % 1000) / 1000)
+        elif changed:
+            self._queue.wake(key)
 
-    async def _keep(self, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        uid = str(body.metadata["uid"])
-        wake = self._event(uid)
-        while not stopped:
-            wake.clear()
-            wanted = _wanted(self._bodies.get(uid, dict(body)))
-            done: Done = await asyncio.get_running_loop().run_in_executor(self._threads, self._step, wanted)
-            if done.error:
-                _log.warning("%s/%s: %s", wanted.owner.namespace, wanted.owner.name, done.error)
-            waiting = asyncio.create_task(wake.wait())
-            stopping = asyncio.create_task(_stop(stopped, done.again))
-            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            stopping.cancel()
+    def saw_rollout(self, body: Any, gone: bool) -> None:
+        key, changed = self._seen.rollout(body, gone)
+        if changed and self._seen.wanted(key) is not None:
+            self._queue.wake(key)
 
-    def _step(self, wanted: Wanted) -> Done:
-        done = self._keeper.keep(wanted)
-        if done.status and not _says(wanted.status, done.status):
-            try:
-                self._api.merge(
-                    f"{GROUP}/{VERSION}", "ModelLoop", wanted.owner.namespace, wanted.owner.name,
-                    {"status": done.status}, part="status",
-                )  # fmt: skip
-            except ApiError as error:
-                if error.status != 404:  # it was deleted meanwhile
-                    _log.error("the status of %s is not written: %s", wanted.owner.name, error)
-            except TidemillError as error:
-                _log.warning("the status of %s is written later: %s", wanted.owner.name, error)
-        return done
+    # what a worker does
 
-    async def _release(self, body: kopf.Body, **_: Any) -> None:
+    def step(self, key: Key) -> float | None:
+        """Looks at one loop. In how many seconds to look again; None: when it is woken."""
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._keeper.release, _wanted(body))
-        except LeaseHeld as error:
-            raise kopf.TemporaryError(str(error), delay=_RETRY) from error
+            self._ask(key)
+            wanted = self._seen.wanted(key)
+            return None if wanted is None else self._look(wanted)
+        except ApiError as error:
+            if error.status == 404:  # it was deleted meanwhile, and the watch will say so
+                return _RETRY
+            _log.error("%s/%s: %s", *key, error)
+            return self._every
         except TidemillError as error:
-            raise kopf.TemporaryError(f"It is not released yet: {error}", delay=_RETRY) from error
+            _log.warning("%s/%s: %s", *key, error)
+            return _RETRY
 
-    def _event(self, uid: str) -> asyncio.Event:
-        return self._wake.setdefault(uid, asyncio.Event())
+    def _look(self, wanted: Wanted) -> float | None:
+        owner = wanted.owner
+        if not wanted.is_deleted:
+            self._objects.hold(wanted)  # before anything is made that would have to be released
+        done = self._keeper.keep(wanted)
+        if done.error:
+            _log.warning("%s/%s: %s", owner.namespace, owner.name, done.error)
+        if done.released:
+            self._objects.let_go(wanted)
+        elif done.status is not None:
+            self._objects.write(owner, wanted.status, done.status)
+        return done.again
+
+    def slow(self, key: Key, seconds: float) -> None:
+        """Of a tick that hangs: the others go on; this one is told of."""
+        wanted = self._seen.wanted(key)
+        if wanted is None:
+            return
+        message = (
+            f"This tick has run for {seconds:.0f} s and is not done: something that it asks (the object store, MLflow, "
+            "Kubeflow, the state store) does not answer. The other loops go on."
+        )
+        self._tell(wanted.owner, "tick.slow.failed", message)
+        from datetime import UTC, datetime
+
+        status = failed_status("TickSlow", message, wanted.generation, wanted.status, datetime.now(UTC))
+        try:
+            self._objects.write(wanted.owner, wanted.status, status)
+        except TidemillError as error:
+            _log.warning("%s/%s: %s", *key, error)
+
+    def _ask(self, key: Key) -> None:
+        now = time.monotonic()
+        if now - self._asked.setdefault(key, now) < _ASK:
+            return
+        self._asked[key] = now
+        found = self._objects.get(*key)
+        if found is None:
+            self._forget(key)
+            return
+        self._seen.loop(found)
+        wanted = self._seen.wanted(key)
+        if wanted is not None and wanted.rollouts:
+            there = {item["metadata"]["uid"] for item in self._objects.rollouts(*key)}
+            for item in wanted.rollouts.values():
+                if item["metadata"]["uid"] not in there:
+                    self._seen.rollout(item, gone=True)
+
+    def _forget(self, key: Key) -> None:
+        uid = self._seen.loop_is_gone(key)
+        self._queue.forget(key)
+        self._asked.pop(key, None)
+        if uid is not None:
+            self._keeper.forget(uid)
 
 
-async def _stop(stopped: kopf.DaemonStopped, seconds: float) -> None:
-    await stopped.wait(seconds)
-
-
-def _wanted(body: Mapping[str, Any]) -> Wanted:
-    metadata = body["metadata"]
-    owner = Owner(str(metadata["namespace"]), str(metadata["name"]), str(metadata["uid"]))
-    return Wanted(
-        owner,
-        int(metadata.get("generation", 1)),
-        dict(metadata.get("annotations") or {}),
-        _plain(body.get("spec") or {}),
-        _plain(body.get("status") or {}),
+def _stands(body: Any) -> bool:
+    """Whether a loop that this process sees for the first time was kept by another one before and has nothing to do:
+    then there is no hurry. Else a thousand ticks at once would keep a change waiting when a controller starts."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    turn = status.get("turn") or {}
+    return (
+        status.get("observedGeneration") == metadata.get("generation")
+        and not metadata.get("deletionTimestamp")
+        and not status.get("rollout")
+        and turn.get("status") != "running"
     )
-
-
-def _wish(body: Mapping[str, Any]) -> tuple[Any, ...]:
-    metadata = body["metadata"]
-    ours = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(GROUP) and "kopf" not in k}
-    return metadata.get("generation"), ours, metadata.get("deletionTimestamp")
-
-
-def _plain(value: Any) -> Any:
-    """kopf's views of a body as plain dicts and lists, which compare and travel."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _says(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(present.get(key) == value for key, value in wanted.items())
-
-
-async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    settings.persistence.finalizer = f"{GROUP}/release"
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"kopf.{GROUP}")
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=f"kopf.{GROUP}")
-    settings.scanning.disabled = (
-        True  # what there is to watch is known; a namespaced controller may not list namespaces
-    )
-    settings.posting.enabled = False  # our own events say what happened, in our words
-    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21)
-
-
-async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """By the Pod's service account, else by the kubeconfig: neither needs the heavy client library."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)

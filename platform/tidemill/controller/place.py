@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.adapters.system_clock import SystemClock
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join
+from tidemill.spec.resources import StepNeeds
+
+from .wanted import Owner
 
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes_api import KubernetesApi
     from tidemill.adapters.manifests.model_deployment import ModelServing
     from tidemill.adapters.sql_database import Database
-    from tidemill.adapters.step_settings import StepSettings
+    from tidemill.adapters.step_settings import StepSettings, TaskSettings
     from tidemill.loop.context import Context
-    from tidemill.loop.ports import Notifier, Pipelines, Serving
+    from tidemill.loop.ports import Notifier, Pipelines, Serving, State
     from tidemill.spec.model_loop import ModelLoop
     from tidemill.spec.profile import Pods, ProfileSpec
 
     from .rollouts import Rollouts
 
+_KINDS = ("requests", "limits")
 PROJECT = Path("/project")  # where an image keeps the project's code
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The object that a loop comes from: what is made for the loop belongs to it."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    @property
-    def reference(self) -> dict[str, Any]:
-        return {
-            "apiVersion": "tidemill.dev/v1alpha1", "kind": "ModelLoop", "name": self.name, "uid": self.uid,
-            "controller": True, "blockOwnerDeletion": True,
-        }  # fmt: skip
 
 
 class Place:
@@ -55,14 +41,13 @@ class Place:
         self._profile, self._database, self._api = profile, database, api
         self._storage, self._tracking = profile.storage, profile.tracking
         self._home = home_namespace
+        self._argo_is_there = False
 
     def context(self, loop: ModelLoop, owner: Owner, notifier: Notifier) -> Context:
         from tidemill.adapters.great_expectations import GreatExpectationsValidator
         from tidemill.adapters.mlflow_registry import MlflowRegistry
         from tidemill.adapters.scoped_registry import ScopedRegistry
-        from tidemill.adapters.scoped_state import ScopedState
         from tidemill.adapters.sql_outcomes import SqlOutcomes
-        from tidemill.adapters.sql_state import SqlState
         from tidemill.adapters.store_source import StoreSource
         from tidemill.adapters.stored_log import StoredPredictionLog
         from tidemill.loop.context import Context, Ports
@@ -81,10 +66,16 @@ class Place:
             pipelines=self._pipelines(loop, owner, root),
             validator=GreatExpectationsValidator(),
             notifier=notifier,
-            state=ScopedState(SqlState(self._database), owner.namespace),
+            state=self.state(owner),
         )
         image = loop.spec.model.image or self._steps().image
         return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
+
+    def state(self, owner: Owner) -> State:
+        from tidemill.adapters.scoped_state import ScopedState
+        from tidemill.adapters.sql_state import SqlState
+
+        return ScopedState(SqlState(self._database), owner.namespace)
 
     def rollouts(self, owner: Owner) -> Rollouts:
         from .rollouts import Rollouts
@@ -116,7 +107,9 @@ class Place:
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
-            choose("", serves_workflows(self._api), "argo")
+            if not self._argo_is_there:  # asked until it is, not for each of a thousand loops
+                choose("", serves_workflows(self._api), "argo")
+                self._argo_is_there = True
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
             return ArgoPipelines(self._api, self._prefix(owner) + owner.name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
@@ -164,16 +157,29 @@ def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
     """What the steps of this loop's turns are given: the Profile's, and before these the loop's own."""
     from tidemill.adapters.step_settings import SecretEnv, StepSettings
 
-    resources: dict[str, Mapping[str, Mapping[str, str]]] = {}
-    if pods.resources:
-        resources["*"] = pods.resources
+    needs = loop.spec.resources.by_step()
+    every = needs.pop("every", StepNeeds())
+    of_all = task_settings(every)
     return StepSettings(
         namespace=namespace,
         image=loop.spec.model.image or pods.image,
         image_pull_policy=pods.pull_policy,
         service_account=pods.service_account,
         env=pods.env,
-        secrets=tuple(SecretEnv(secret.name, secret.keys) for secret in pods.secrets),
-        resources=resources,
-        node_selector=pods.node_selector,
+        secrets=(*(SecretEnv(secret.name, secret.keys) for secret in pods.secrets), *of_all.secrets),
+        resources={kind: {**pods.resources.get(kind, {}), **of_all.resources.get(kind, {})} for kind in _KINDS},
+        node_selector={**pods.node_selector, **of_all.node_selector},
+        tasks={step: task_settings(own) for step, own in needs.items()},
     )
+
+
+def task_settings(needs: StepNeeds) -> TaskSettings:
+    """Cores are asked for and not capped: a step may use what nobody else wants. Memory is both."""
+    from tidemill.adapters.step_settings import SecretEnv, TaskSettings
+
+    requests = {name: value for name, value in (("cpu", needs.cpu), ("memory", needs.memory)) if value is not None}
+    limits = {} if needs.memory is None else {"memory": needs.memory}
+    if needs.gpu is not None:
+        limits[needs.gpu.resource] = str(needs.gpu.count)
+    secrets = tuple(SecretEnv(secret.name, secret.keys) for secret in needs.secrets)
+    return TaskSettings({"requests": requests, "limits": limits}, needs.node_selector, secrets)

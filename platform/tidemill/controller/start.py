@@ -5,22 +5,29 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tidemill.loop.errors import TidemillError
 from tidemill.spec.profile import ProfileSpec
 
+if TYPE_CHECKING:
+    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.sql_database import Database
+
+    from .place import Place
+
+GRACE = 50.0  # seconds that running ticks may take to end; a Pod has 60
+# A server that is away is asked again by the next tick; a tick need not wait for it for minutes.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+
+_log = logging.getLogger(__name__)
+
 
 def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float, workers: int, health: str) -> None:
     """Returns when it was told to stop (SIGTERM). `namespaces` empty: all; `every` in seconds."""
-    import kopf
-
     from tidemill.adapters.kubernetes_api import KubernetesApi
     from tidemill.adapters.sql_database import Database
-    from tidemill.adapters.stated_clock import open_clock
 
-    from .events import Announcer
-    from .keeper import Keeper
-    from .operator import Operator
     from .place import Place
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -30,14 +37,52 @@ def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float
             "The controller does not know its state store: set TIDEMILL_STATE_URL, or `state` in the Profile, to an "
             "SQLAlchemy URL of PostgreSQL or SQLite."
         )
+    for name, value in _PATIENCE.items():
+        os.environ.setdefault(name, value)
     api = KubernetesApi()
-    place = Place(profile, Database(state, pool_size=workers + 1), api, api.access.namespace)
-    keeper = Keeper(place, open_clock(), every, Announcer(api))
-    operator = Operator(keeper, api, workers)
-    kopf.run(
-        registry=operator.registry,
-        standalone=True,
-        clusterwide=not namespaces,
-        namespaces=list(namespaces),
-        liveness_endpoint=health,
-    )
+    database = Database(state, pool_size=workers + 2)
+    run_in(Place(profile, database, api, api.access.namespace), database, api, namespaces, every, workers, health)
+
+
+def run_in(
+    place: Place,
+    database: Database,
+    api: KubernetesApi,
+    namespaces: Sequence[str],
+    every: float,
+    workers: int,
+    health: str,
+) -> None:
+    """Keeps the loops of a place until told to stop. What runs then ends first; a tick that hangs is left as if it had
+    been killed, which loses nothing."""
+    import kopf
+
+    from tidemill.adapters.stated_clock import open_clock
+
+    from .events import Announcer
+    from .keeper import Keeper
+    from .leader import Leadership
+    from .operator import Operator
+    from .queue import Queue
+    from .watching import registry
+    from .workers import Workers
+
+    queue, tell = Queue(), Announcer(api)
+    operator = Operator(Keeper(place, open_clock(), every, tell), api, queue, every, tell)
+    leadership = Leadership(database, namespaces)
+    pool = Workers(queue, operator.step, workers, leadership.is_mine, operator.slow)
+    healthy = {"acts": leadership.is_mine, "loops": lambda: len(queue), "hanging": lambda: pool.hanging}
+    leadership.start()
+    pool.start()
+    try:
+        kopf.run(
+            registry=registry(operator, healthy),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=list(namespaces),
+            liveness_endpoint=health,
+        )
+    finally:
+        if not pool.stop(GRACE):
+            _log.warning("some ticks did not end within %.0f s; the next controller goes on where they were", GRACE)
+        leadership.stop()

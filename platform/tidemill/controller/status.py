@@ -6,45 +6,56 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tidemill.loop.blocks import running_rollout
+from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
+from tidemill.loop.standing import running_rollout, step_of
 from tidemill.loop.tick import TickReport
+from tidemill.spec.loop_status import ModelLoopStatus
 
-from .rollouts import rollout_name, step_of
+from .conditions import Fact, conditions, known
+from .rollout_object import rollout_name
 
-_LONGEST = 1000  # characters of a condition's message
+RECONCILED = Fact("Reconciled", "True", "Reconciled", "The last tick did all that it could.")
 
 
 def loop_status(
-    context: Context, report: TickReport, generation: int, before: Mapping[str, Any], now: datetime
+    context: Context,
+    report: TickReport,
+    generation: int,
+    before: Mapping[str, Any],
+    now: datetime,
+    reconciled: Fact = RECONCILED,
 ) -> dict[str, Any]:
-    """`before` is the present status: a condition keeps its time while it stays what it is."""
+    """`before` is the present status: a condition keeps its time while it stays what it is. `lastTick` is left out: it
+    is written with whatever else changes."""
     name, state = context.name, context.state
     champion = state.get(name, "champion", "current")
-    rollout = running_rollout(context)
+    rollout = running_rollout(state, name)
     turns = state.documents(name, "turn")
-    partitions = state.documents(name, "partition")
-    return {
+    partitions = [partition["status"] for partition in state.documents(name, "partition")]
+    facts = [reconciled, _ready(report, champion), _training(report)]
+    status = {
         "observedGeneration": generation,
-        "champion": None if champion is None else {"version": champion["version"], "since": champion["since"]},
+        "champion": None if champion is None else {key: champion[key] for key in ("version", "since")},
         "rollout": None if rollout is None else _rollout(name, rollout),
         "turn": None if not turns else {key: turns[-1][key] for key in ("id", "status", "reason")},
-        "partitions": {
-            "admitted": sum(partition["status"] == "admitted" for partition in partitions),
-            "quarantined": sum(partition["status"] == "quarantined" for partition in partitions),
-        },
-        "conditions": conditions(_facts(report, champion), generation, before, now),
+        "partitions": {"admitted": partitions.count("admitted"), "quarantined": partitions.count("quarantined")},
+        "conditions": conditions(facts, generation, before, now),
     }
+    made = ModelLoopStatus.model_validate(status, by_alias=True, by_name=False)
+    return made.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def failed_status(
     reason: str, message: str, generation: int, before: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
     """The tick could not be done: what was known before stays, and why it stays is said."""
-    return {
-        "observedGeneration": generation,
-        "conditions": conditions([("Reconciled", False, reason, message)], generation, before, now),
-    }
+    facts = [Fact("Reconciled", "False", reason, message)]
+    if not known(before, "Ready"):
+        facts.append(Fact("Ready", "Unknown", reason, message))
+    whole = {**before, "observedGeneration": generation, "conditions": conditions(facts, generation, before, now)}
+    whole.pop("lastTick", None)
+    return whole
 
 
 def paused_status(generation: int, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -52,43 +63,37 @@ def paused_status(generation: int, before: Mapping[str, Any], now: datetime) -> 
     return failed_status("Paused", message, generation, before, now)
 
 
-def _rollout(loop: str, rollout: Mapping[str, Any]) -> dict[str, Any]:
+def _rollout(loop: str, rollout: dict[str, Any]) -> dict[str, Any]:
+    held = rollout.get("held") or rollout["status"] == "paused"
     return {
         "name": rollout_name(loop, rollout["id"]),
         "challenger": rollout["challenger"],
-        "step": step_of(rollout),
+        "step": step_of(rollout) + (" (paused)" if held else ""),
     }
 
 
-def _facts(report: TickReport, champion: Mapping[str, Any] | None) -> list[tuple[str, bool, str, str]]:
+def _ready(report: TickReport, champion: Mapping[str, Any] | None) -> Fact:
     waiting = {event.event: event for event in report.waiting}
+    if champion is None:
+        why = waiting.get("turn.waiting")
+        if report.turn is not None:
+            return Fact("Ready", "False", str(Reason.TURN_RUNNING), "The turn that makes the first champion runs.")
+        if why is not None:
+            return Fact("Ready", "False", str(why.reason), why.message)
+        return Fact("Ready", "False", str(Reason.NOT_READY), "There is no champion yet.")
     unready = waiting.get("serving.waiting") or waiting.get("champion.unready")
-    facts = [("Reconciled", True, "Reconciled", "The last tick did all that it could.")]
     if unready is not None:
-        facts.append(("Ready", False, str(unready.reason), unready.message))
-    elif champion is not None:
-        facts.append(("Ready", True, "Serving", f"Version {champion['version']} answers."))
-    running = waiting.get("turn.running") or waiting.get("turn.waiting")
+        return Fact("Ready", "False", str(unready.reason), unready.message)
+    return Fact("Ready", "True", "Serving", f"Version {champion['version']} answers.")
+
+
+def _training(report: TickReport) -> Fact:
+    waiting = {event.event: event for event in report.waiting}
+    running = waiting.get("turn.running")
     if report.turn is not None:
-        message = running.message if running is not None else f"Turn {report.turn} was started."
-        facts.append(("Training", True, "TurnRunning", message))
-    elif running is not None:
-        facts.append(("Training", False, str(running.reason), running.message))
-    return facts
-
-
-def conditions(
-    facts: list[tuple[str, bool, str, str]], generation: int, before: Mapping[str, Any], now: datetime
-) -> list[dict[str, Any]]:
-    """Conditions as Kubernetes has them. `lastTransitionTime` is when the status last changed, not the message; one
-    that is not told of stays as it was."""
-    known = {condition["type"]: condition for condition in before.get("conditions") or []}
-    for kind, holds, reason, message in facts:
-        status = "True" if holds else "False"
-        old = known.get(kind)
-        since = old["lastTransitionTime"] if old and old["status"] == status else f"{now:%Y-%m-%dT%H:%M:%SZ}"
-        known[kind] = {
-            "type": kind, "status": status, "reason": reason, "message": message[:_LONGEST],
-            "lastTransitionTime": since, "observedGeneration": generation,
-        }  # fmt: skip
-    return [known[kind] for kind in sorted(known)]
+        message = f"Turn {report.turn} runs." if running is None else running.message
+        return Fact("Training", "True", str(Reason.TURN_RUNNING), message)
+    why = waiting.get("turn.waiting")
+    if why is not None:
+        return Fact("Training", "False", str(why.reason), why.message)
+    return Fact("Training", "False", str(Reason.NO_SIGNAL), "No turn runs.")

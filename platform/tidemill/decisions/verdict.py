@@ -49,6 +49,7 @@ class Reason(StrEnum):
     TRAINER_FAILED = "TrainerFailed"  # the user's own code raised, or returned no model
     TIMED_OUT = "TimedOut"  # the turn took longer than model.timeout
     PIPELINE_FAILED = "PipelineFailed"  # a step of the pipeline failed
+    CANCELLED = "Cancelled"  # the turn was ended before it was done
     ARTIFACT_CHANGED = "ArtifactChanged"  # the digest on disk is not the one that was registered
     # rollout
     STARTED = "Started"  # the rollout, or a step of it, began

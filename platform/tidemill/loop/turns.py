@@ -205,6 +205,16 @@ def _finish(context: Context, turn: dict[str, Any], status: TurnStatus, now: dat
     context.record(event, [write, *follow], f"turn/{turn['id']}/finished")
 
 
+def cancel_turn(context: Context, why: str, now: datetime) -> None:
+    """Ends the turn that runs, if any. Its signals wait for another one."""
+    turn = running_turn(context)
+    if turn is None:
+        return
+    context.ports.pipelines.cancel(turn["id"])
+    message = f"Turn {turn['id']} was cancelled: {why}."
+    _fail(context, turn, TurnStatus(Phase.FAILED, Reason.CANCELLED, message), now)
+
+
 def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
     reason = status.reason or Reason.PIPELINE_FAILED
     message = status.message or f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times: its process ended without a result."

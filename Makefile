@@ -68,6 +68,16 @@ images:  ## Build the images: platform, components, model-server
 .PHONY: reference
 reference: install  ## Write docs/reference/ from the code
 	$(BIN)/python ci/reference.py
+	$(BIN)/python ci/chart_reference.py
+
+.PHONY: manifests
+manifests: install  ## Write manifests/ from the chart
+	@ci/install-tools helm
+	$(BIN)/python ci/manifests.py
+
+.PHONY: chart
+chart: install  ## Lint the chart: every set of values, schemas, alerts, workflows
+	@ci/lint-chart
 
 .PHONY: crds
 crds: install  ## Write the CustomResourceDefinitions of the chart from the models

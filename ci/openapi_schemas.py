@@ -2,7 +2,7 @@
 
 kubectl get --raw /openapi/v2 | python ci/openapi_schemas.py FOLDER
 
-A file for each kind and version, as kubeconform names them (deployment-apps-v1.json); no field but those that are known.
+A file for each kind and version, as kubeconform names them (deployment-apps-v1.json); no fields but the known ones.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def _values(storage: str) -> dict[str, Any]:
         },
         "clock": f"{storage}/clock",
         "pipelines": {"kubeflow": {"endpoint": f"http://ml-pipeline.{KUBEFLOW}:8888", "namespace": KUBEFLOW}},
-        "controlPlane": {"every": "5s"},
+        "controlPlane": {"every": "2s"},
         "modelServers": small,
         # The roles for people are the cluster's: a second installation uses those of the first.
         "rbac": {"create": not kubectl("get", "clusterrole", "tidemill-viewer", "--ignore-not-found")},

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import subprocess
 import time as real_time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -49,7 +50,9 @@ class Rehearsal:
     key: str
     label: str
     tell: Callable[[str], None] = print
+    turned: Callable[[str, int], None] | None = None  # told of a turn and its number while it runs
     answers: list[pd.DataFrame] = field(default_factory=list)
+    _turns: list[str] = field(default_factory=list)
     _client: GatewayClient | None = None
 
     def state_time(self, moment: datetime) -> None:
@@ -94,17 +97,37 @@ class Rehearsal:
         self.settle()
 
     def settle(self) -> None:
-        """Until ticks at the present time have nothing left to do: two looks alike, and no turn runs."""
-        until, before = real_time.monotonic() + PATIENCE, None
+        """Until ticks at the present time have nothing left to do: three looks alike, and no turn runs."""
+        until, seen = real_time.monotonic() + PATIENCE, [""]
         while real_time.monotonic() < until:
-            real_time.sleep(6)
+            real_time.sleep(2.5)  # the installation ticks every two
             status = self.status()
-            turn = (status.get("turn") or {}).get("status")
-            now = json.dumps([status.get(key) for key in ("champion", "rollout", "turn", "partitions")], sort_keys=True)
-            if turn != "running" and now == before:
+            turn = status.get("turn") or {}
+            if turn.get("status") == "running":
+                self._running(turn["id"])
+            look = json.dumps(
+                [status.get(key) for key in ("champion", "rollout", "turn", "partitions")], sort_keys=True
+            )
+            seen = [*seen, look] if look == seen[-1] else [look]
+            if turn.get("status") != "running" and len(seen) == 3:
                 return
-            before = now
         raise Late(f"the loop did not settle: {json.dumps(self.status(), indent=1)}")
+
+    def _running(self, turn: str) -> None:
+        """Each turn that is seen running is told of once, if somebody wants to know, and nothing ticks meanwhile."""
+        if self.turned is None or turn in self._turns:
+            return
+        self._turns.append(turn)
+        with self.paused():
+            self.turned(turn, len(self._turns))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        kubectl("-n", self.namespace, "annotate", "modelloop", self.loop, "tidemill.dev/paused=true")
+        try:
+            yield
+        finally:
+            kubectl("-n", self.namespace, "annotate", "modelloop", self.loop, "tidemill.dev/paused-")
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         end = real_time.monotonic() + seconds

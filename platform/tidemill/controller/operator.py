@@ -9,7 +9,9 @@ more than a queue, and what we promise of deletion is ours to keep.
 from __future__ import annotations
 
 import logging
+import random
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tidemill.adapters.kubernetes_api import ApiError
@@ -63,7 +65,9 @@ class Operator:
         try:
             self._ask(key)
             wanted = self._seen.wanted(key)
-            return None if wanted is None else self._look(wanted)
+            again = None if wanted is None else self._look(wanted)
+            # Loops that were made together need not be looked at together for ever.
+            return None if again is None else again * random.uniform(0.9, 1.1)
         except ApiError as error:
             if error.status == 404:  # it was deleted meanwhile, and the watch will say so
                 return _RETRY
@@ -96,8 +100,6 @@ class Operator:
             "Kubeflow, the state store) does not answer. The other loops go on."
         )
         self._tell(wanted.owner, "tick.slow.failed", message)
-        from datetime import UTC, datetime
-
         status = failed_status("TickSlow", message, wanted.generation, wanted.status, datetime.now(UTC))
         try:
             self._objects.write(wanted.owner, wanted.status, status)

@@ -82,6 +82,7 @@ chart: install  ## Lint the chart: every set of values, schemas, alerts, workflo
 .PHONY: crds
 crds: install  ## Write the CustomResourceDefinitions of the chart from the models
 	$(BIN)/python -m tidemill.spec.crd charts/tidemill/crds
+	$(BIN)/python -m tidemill.spec.crd manifests/base/crds
 
 .PHONY: pipelines
 pipelines: install  ## Compile the pipelines into the YAML beside them

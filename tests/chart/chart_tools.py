@@ -38,8 +38,8 @@ def template(*options: str | Path, release: str = "tidemill") -> subprocess.Comp
     return ran("helm", "template", release, CHART, "--namespace", "models", *VERSION, *options)
 
 
-def render(values: Path, *options: str) -> list[Object]:
-    done = template("-f", values, *options)
+def render(values: Path, *options: str, release: str = "tidemill") -> list[Object]:
+    done = template("-f", values, *options, release=release)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 

@@ -41,7 +41,9 @@ class ApiDouble:
         found = [
             item
             for (of, where, _), item in self.objects.items()
-            if of == kind and namespace in (None, where) and wanted.items() <= (item["metadata"].get("labels") or {}).items()
+            if of == kind
+            and namespace in (None, where)
+            and wanted.items() <= (item["metadata"].get("labels") or {}).items()
         ]
         return {"items": copy.deepcopy(found), "metadata": {"resourceVersion": str(self._version)}}
 

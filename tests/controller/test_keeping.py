@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from api_double import ApiDouble
 from controller_world import NOW, SPEC, FilePlace, prepare
+from tidemill.adapters.scoped_state import ScopedState
 from tidemill.adapters.sql_database import Database
 from tidemill.adapters.sql_lease import Leases
 from tidemill.adapters.sql_state import SqlState
@@ -37,7 +38,7 @@ class World:
     def start(self) -> None:
         """As a controller that was just started: it remembers nothing."""
         self.queue = Queue()
-        self.keeper = Keeper(self.place, SetClock(NOW), 60.0, lambda _, event, message: self.told.append((event, message)))
+        self.keeper = Keeper(self.place, SetClock(NOW), 60.0, lambda _, *told: self.told.append(told))
         self.operator = Operator(self.keeper, self.api, self.queue, 60.0, lambda *_: None)  # type: ignore[arg-type]
 
     def make(self, spec: dict[str, Any] = SPEC, history: bool = True) -> Path:
@@ -63,9 +64,8 @@ class World:
         return self.state.documents("team/small", kind)
 
     def ask(self, what: str, by: str = "ann") -> None:
-        from tidemill.adapters.scoped_state import ScopedState
-
-        ask(ScopedState(self.state, "team"), "small", what, by, "", NOW, once=f"{what}-{len(self.documents('request'))}")
+        once = f"{what}-{len(self.documents('request'))}"
+        ask(ScopedState(self.state, "team"), "small", what, by, "", NOW, once=once)
 
     def note(self, name: str, value: str | None) -> None:
         self.api.merge("", "ModelLoop", *KEY, {"metadata": {"annotations": {f"tidemill.dev/{name}": value}}})
@@ -168,10 +168,10 @@ def test_what_fails_is_tried_again_ever_later_and_told_once(world: World, monkey
     assert world.told == [("tick.failed", "The store does not answer.")]
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"), [(TidemillError("No."), "Failed"), (KeyError("what"), "InternalError")]
-)
-def test_every_failure_is_a_condition(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str) -> None:
+@pytest.mark.parametrize(("error", "reason"), [(TidemillError("No."), "Failed"), (KeyError("what"), "InternalError")])
+def test_every_failure_is_a_condition(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
     world.make()
 
     def fails(*_: Any) -> Any:

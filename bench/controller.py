@@ -89,19 +89,32 @@ class Watch:
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
         self._api, self._namespace = api, namespace
         self.acted: dict[tuple[str, int], float] = {}
-        self._since = api.list(VERSION, KIND, namespace, "")["metadata"]["resourceVersion"]
+        self._ended = threading.Event()
         threading.Thread(target=self._follow, daemon=True).start()
 
+    def stop(self) -> None:
+        self._ended.set()
+
     def _follow(self) -> None:
-        while True:
+        while not self._ended.is_set():
             try:
-                for type, found in self._api.watch(VERSION, KIND, self._namespace, "", self._since):
-                    self._since = found["metadata"]["resourceVersion"]
-                    observed = (found.get("status") or {}).get("observedGeneration")
-                    if type != "BOOKMARK" and observed is not None:
-                        self.acted.setdefault((found["metadata"]["name"], observed), time.perf_counter())
-            except Exception as error:
+                listed = self._api.list(VERSION, KIND, self._namespace, "")
+                for found in listed["items"]:
+                    self._saw(found)
+                since = listed["metadata"]["resourceVersion"]
+                for type, found in self._api.watch(VERSION, KIND, self._namespace, "", since):
+                    if type != "BOOKMARK":
+                        self._saw(found)
+                    if self._ended.is_set():
+                        return
+            except Exception as error:  # such as a version that is too old: listed anew
                 print(f"the watch goes on after: {error}", file=sys.stderr)
+                self._ended.wait(0.2)
+
+    def _saw(self, found: dict[str, Any]) -> None:
+        observed = (found.get("status") or {}).get("observedGeneration")
+        if observed is not None:
+            self.acted.setdefault((found["metadata"]["name"], observed), time.perf_counter())
 
     def wait(self, wanted: set[tuple[str, int]], seconds: float) -> set[tuple[str, int]]:
         """Those that were not seen in time."""
@@ -228,6 +241,7 @@ def measure(api: KubernetesApi, number: int, arguments: argparse.Namespace) -> d
         finally:
             stopped = process.stop()
             print(f"{number} loops: stopped after {stopped} s", file=sys.stderr)
+            watch.stop()
             clean(api, namespace, number)
 
 

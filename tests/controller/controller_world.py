@@ -1,6 +1,6 @@
 """Loops for the controller whose every port is on disk and in this process: real ticks, state, turns, no Pods.
 
-python controller_world.py FOLDER NAMESPACE [EVERY]     # the real operator over such loops, until SIGTERM
+python controller_world.py FOLDER NAMESPACE PORT     # the real operator over such loops, until SIGTERM; PORT: health
 """
 
 from __future__ import annotations
@@ -103,9 +103,14 @@ def prepare(folder: Path, namespace: str, name: str, database: Database) -> Path
     return home
 
 
-def main(folder: Path, namespace: str, every: float) -> None:
+def main(folder: Path, namespace: str, port: int) -> None:
     import logging
 
+    # Before it acts, not within a turn: here a turn dies with its controller, and is given up at the third time.
+    import sklearn.compose
+    import sklearn.linear_model  # noqa: F401
+    import tidemill.loop.tick
+    import tidemill.loop.turn.training  # noqa: F401
     from tidemill.adapters.kubernetes_api import KubernetesApi
     from tidemill.controller.start import run_in
 
@@ -113,8 +118,8 @@ def main(folder: Path, namespace: str, every: float) -> None:
     api = KubernetesApi()
     database = Database(os.environ.get("TIDEMILL_STATE_URL", f"sqlite:///{folder}/state.db"))
     place: Any = FilePlace(folder, api, database)
-    run_in(place, database, api, [namespace], every, 2, "http://127.0.0.1:0/healthz")
+    run_in(place, database, api, [namespace], 60.0, 2, f"http://127.0.0.1:{port}/healthz")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 60.0)
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from api_double import ApiDouble
 from controller_world import NOW, SPEC, FilePlace, prepare
+from tidemill.adapters.scoped_state import ScopedState
 from tidemill.adapters.sql_database import Database
 from tidemill.adapters.sql_lease import Leases
 from tidemill.adapters.sql_state import SqlState
@@ -37,9 +38,7 @@ class World:
     def start(self) -> None:
         """As a controller that was just started: it remembers nothing."""
         self.queue = Queue()
-        self.keeper = Keeper(
-            self.place, SetClock(NOW), 60.0, lambda _, event, message: self.told.append((event, message))
-        )
+        self.keeper = Keeper(self.place, SetClock(NOW), 60.0, lambda _, *told: self.told.append(told))
         self.operator = Operator(self.keeper, self.api, self.queue, 60.0, lambda *_: None)  # type: ignore[arg-type]
 
     def make(self, spec: dict[str, Any] = SPEC, history: bool = True) -> Path:
@@ -65,11 +64,8 @@ class World:
         return self.state.documents("team/small", kind)
 
     def ask(self, what: str, by: str = "ann") -> None:
-        from tidemill.adapters.scoped_state import ScopedState
-
-        ask(
-            ScopedState(self.state, "team"), "small", what, by, "", NOW, once=f"{what}-{len(self.documents('request'))}"
-        )
+        once = f"{what}-{len(self.documents('request'))}"
+        ask(ScopedState(self.state, "team"), "small", what, by, "", NOW, once=once)
 
     def note(self, name: str, value: str | None) -> None:
         self.api.merge("", "ModelLoop", *KEY, {"metadata": {"annotations": {f"tidemill.dev/{name}": value}}})

@@ -30,13 +30,15 @@ class LoopObjects:
         ]
         return found
 
-    def write(self, owner: Owner, before: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        """Nothing where it says so already. When the last tick was is told with whatever else changes: a status that
-        changes at each tick would be a write for each loop and minute, and say nothing."""
+    def write(self, owner: Owner, before: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The object as it is then; None where it says so already, and nothing is written. When the last tick was is
+        told with whatever else changes: a status that changes at each tick would be a write for each loop and minute,
+        and say nothing."""
         patch = patch_to({key: value for key, value in before.items() if key != "lastTick"}, status)
-        if patch:
-            patch["lastTick"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            self._api.merge(VERSION, _KIND, owner.namespace, owner.name, {"status": patch}, part="status")
+        if not patch:
+            return None
+        patch["lastTick"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return self._api.merge(VERSION, _KIND, owner.namespace, owner.name, {"status": patch}, part="status")
 
     def hold(self, wanted: Wanted) -> None:
         """Sees that the object is not gone before what its loop has running elsewhere has ended."""

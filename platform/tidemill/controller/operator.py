@@ -87,8 +87,17 @@ class Operator:
         if done.released:
             self._objects.let_go(wanted)
         elif done.status is not None:
-            self._objects.write(owner, wanted.status, done.status)
+            written = self._objects.write(owner, wanted.status, done.status)
+            if written is not None:
+                # The next look must not take what stood there before for what stands there.
+                self._see_own(written)
         return done.again
+
+    def _see_own(self, written: Any) -> None:
+        """What we wrote, as the API server answered it; with whatever else was changed there meanwhile."""
+        _, changed = self._seen.loop(written)
+        if changed:
+            self._queue.wake(key_of(written))
 
     def slow(self, key: Key, seconds: float) -> None:
         """Of a tick that hangs: the others go on; this one is told of."""

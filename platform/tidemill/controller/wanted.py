@@ -71,10 +71,13 @@ class Seen:
         self._rollouts: dict[Key, dict[str, dict[str, Any]]] = {}
 
     def loop(self, body: Mapping[str, Any]) -> tuple[bool, bool]:
-        """Whether it is new to us, and whether a person (or the server) changed it: our own status is no change."""
+        """Whether it is new to us, and whether a person (or the server) changed it: our own status is no change. What
+        is older than what we know already, as a watch may tell that lags behind our own writes, is left."""
         found = _kept(body)
         with self._lock:
             before = self._loops.get(key_of(found))
+            if before is not None and _is_older(found, before):
+                return False, False
             self._loops[key_of(found)] = found
         return before is None, before is None or _wish(before) != _wish(found)
 
@@ -106,6 +109,12 @@ class Seen:
                 return None
             rollouts = dict(self._rollouts.get(key, {}))
         return Wanted(found["metadata"], found["spec"], found["status"], rollouts)
+
+
+def _is_older(body: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
+    mine, theirs = (str(item["metadata"].get("resourceVersion", "")) for item in (body, than))
+    same = body["metadata"].get("uid") == than["metadata"].get("uid")
+    return same and mine.isdigit() and theirs.isdigit() and int(mine) < int(theirs)
 
 
 def key_of(body: Mapping[str, Any]) -> Key:

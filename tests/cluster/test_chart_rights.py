@@ -11,6 +11,8 @@ import pytest
 import yaml
 from chart_tools import CHART, render
 from cluster_world import KUBECONFIG, kubectl
+from tidemill.adapters.manifests.model_deployment import ModelServing, model_objects
+from tidemill.loop.model import ModelVersion
 
 pytestmark = [
     pytest.mark.e2e,
@@ -59,6 +61,20 @@ CONTROLLER = [
     ("patch", "horizontalpodautoscalers.autoscaling"), ("patch", "poddisruptionbudgets.policy"), ("get", "pods/log"),
     ("create", "workflows.argoproj.io"),
 ]  # fmt: skip
+
+
+def test_the_control_plane_can_make_and_remove_what_serves_a_version(accounts: Accounts) -> None:
+    version = ModelVersion("7", "file:///models/7", "sha256:7", "turn")
+    text = yaml.safe_dump_all(model_objects("delay", accounts.namespace, version, ModelServing("none:1")))
+    who = f"--as=system:serviceaccount:{accounts.namespace}:{accounts.release}"
+    for command in (["apply", "--server-side"], ["apply", "--server-side"], ["delete", "--wait=false"]):
+        done = subprocess.run(
+            ["kubectl", *command, who, "-f", "-"], input=text, text=True, check=False, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 4
+
+
 NOBODY = [
     ("get", "secrets"), ("list", "secrets"), ("create", "pods"), ("create", "pods/exec"), ("create", "rolebindings"),
     ("create", "modelloops.tidemill.dev"), ("delete", "modelloops.tidemill.dev"), ("create", "serviceaccounts"),

@@ -48,6 +48,12 @@ def cluster() -> Cluster:
     return found
 
 
+def free_port() -> int:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Life:
     """A namespace with one loop, `small`, and the controllers that keep it."""
 
@@ -67,6 +73,7 @@ class Life:
 
     def start(self, port: int = 0) -> subprocess.Popen[str]:
         self.started += 1
+        port = port or free_port()
         roots = os.pathsep.join(str(ROOT / name) for name in ("platform", "components", "pipelines"))
         environment = {**os.environ, "PYTHONPATH": roots, "TIDEMILL_CLOCK": (self.folder / "clock").as_uri()}
         with (self.folder / f"log-{self.started}").open("w") as log:
@@ -202,12 +209,12 @@ def strip(found: dict[str, Any], life: Life) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     made = Life(cluster, tmp_path_factory.mktemp("undisturbed") / "life")
     try:
         made.start()
         live(made)
-        yield strip(end_state(made), made)
+        return strip(end_state(made), made)
     finally:
         made.end()
 
@@ -285,9 +292,7 @@ def test_a_loop_that_cannot_be_released_says_why_and_goes_by_force(life: Life) -
 
 
 def test_it_tells_that_it_lives_while_ticks_run_and_ends_when_it_is_told(life: Life) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     ran = life.start(port)
     life.apply()
     answers: list[int] = []

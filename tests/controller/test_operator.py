@@ -18,6 +18,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class Life:
     def ask(self, what: str, once: str) -> None:
         """As the server does: recorded, then the controller is woken."""
         ask(self.state, "small", what, "ann", "", NOW, once=once)
-        self.note("woken-at", once)
+        self.note("woken-at", datetime.now(UTC).isoformat())
 
     def note(self, name: str, value: str) -> None:
         self.cluster.done("annotate", "ml", "small", *self.here, "--overwrite", f"tidemill.dev/{name}={value}")
@@ -273,6 +274,7 @@ def test_a_deleted_loop_is_gone_when_its_turn_is(life: Life) -> None:
     life.start()
     life.apply()
     (turn,) = life.until(life.started_turns, "the turn runs")
+    life.until(lambda: "TurnStarted" in life.cluster.done("get", "events", *life.here), "an event says so")
     life.cluster.done("delete", "ml", "small", *life.here, "--timeout=60s")
     assert (life.home / "cancelled").read_text().split() == [turn]
 

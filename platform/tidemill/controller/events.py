@@ -56,7 +56,7 @@ class Announcer:
         document = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"namespace": owner.namespace, "generateName": f"{owner.name}."},
+            "metadata": {"namespace": owner.namespace, "generateName": f"{owner.name}-"},
             "eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "regarding": about,
             "reason": "".join(word.capitalize() for word in _WORD.split(event)),

@@ -12,7 +12,7 @@ PYTEST ?= $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo:  ## Install, then keep a flight-delay model right through all of 2013
@@ -30,10 +30,16 @@ test: install  ## Install, then run the everyday tests
 	$(PYTEST) -m "not e2e"
 
 .PHONY: e2e
-e2e: install  ## Tests that take minutes or start real servers
+e2e: install  ## Tests that take minutes or start real servers; none of them needs a Kubernetes
 	@ci/install-chromium
 	@ci/install-postgres
-	@$(BIN)/python -m pytest -m e2e --timeout=1500 || [ $$? -eq 5 ]  # 5: there are none
+	@$(BIN)/python -m pytest -m "e2e and not cluster" --timeout=1500 || [ $$? -eq 5 ]  # 5: there are none
+
+# Without KUBECONFIG a cluster is brought up, by ci/e2e-cluster.
+.PHONY: e2e-cluster
+e2e-cluster: install  ## Tests on a real Kubernetes
+	@if [ -z "$$KUBECONFIG" ]; then env=$$(ci/e2e-cluster) && eval "$$env"; fi && \
+	  $(BIN)/python -m pytest -m cluster --timeout=1500
 
 .PHONY: lint
 lint: install  ## ruff, mypy, import-linter
@@ -62,10 +68,21 @@ images:  ## Build the images: platform, components, model-server
 .PHONY: reference
 reference: install  ## Write docs/reference/ from the code
 	$(BIN)/python ci/reference.py
+	$(BIN)/python ci/chart_reference.py
+
+.PHONY: manifests
+manifests: install  ## Write manifests/ from the chart
+	@ci/install-tools helm
+	$(BIN)/python ci/manifests.py
+
+.PHONY: chart
+chart: install  ## Lint the chart: every set of values, schemas, alerts, workflows
+	@ci/lint-chart
 
 .PHONY: crds
 crds: install  ## Write the CustomResourceDefinitions of the chart from the models
 	$(BIN)/python -m tidemill.spec.crd charts/tidemill/crds
+	$(BIN)/python -m tidemill.spec.crd manifests/base/crds
 
 .PHONY: pipelines
 pipelines: install  ## Compile the pipelines into the YAML beside them

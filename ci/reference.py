@@ -17,7 +17,7 @@ import click
 from pydantic import BaseModel, TypeAdapter
 from tidemill.cli.main import VERBS, cli
 from tidemill.decisions import verdict
-from tidemill.spec import crd, quantities
+from tidemill.spec import crd, forms, quantities
 from tidemill.spec.explain import model_in
 from tidemill.spec.json_schema import KINDS, as_written, models, schema_of
 from tidemill.spec.loop_status import ModelLoopStatus
@@ -35,6 +35,11 @@ FORMS = {
     ),
     "percentage": (quantities.Share, "a number and %; or a fraction from 0 to 1", "`25%`, `0.25`"),
     "rate": (quantities.Rate, "a number, a slash and a period: d, w, mo, y", "`1/y`, `2/mo`"),
+    "quantity": (
+        forms.Quantity,
+        "a number and a unit as Kubernetes has them: m, Ki, Mi, Gi, k, M, G",
+        "`500m`, `2`, `4Gi`",
+    ),
     "cron": (quantities.Cron, "five fields, UTC", "`0 4 * * 1`: Mondays at 04:00"),
 }
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from tidemill.adapters.kubeflow.package import cores, gigabytes, package, version_of
 from tidemill.adapters.local_pipelines import compiled
-from tidemill.adapters.step_settings import SecretEnv, StepSettings
+from tidemill.adapters.step_settings import SecretEnv, StepSettings, TaskSettings
 from tidemill.loop.errors import TidemillError
 
 SETTINGS = StepSettings(
@@ -17,11 +17,15 @@ SETTINGS = StepSettings(
     image="registry.example/flights:7",
     env={"AWS_ENDPOINT_URL": "http://store:9000"},
     secrets=(SecretEnv("storage", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),),
-    resources={
-        "*": {"requests": {"cpu": "100m", "memory": "256Mi"}},
-        "train": {"limits": {"cpu": "2", "memory": "4Gi", "nvidia.com/gpu": "1"}},
-    },
+    resources={"requests": {"cpu": "100m", "memory": "256Mi"}},
     node_selector={"pool": "batch"},
+    tasks={
+        "train": TaskSettings(
+            resources={"limits": {"cpu": "2", "memory": "4Gi", "nvidia.com/gpu": "1"}},
+            node_selector={"gpu": "a100"},
+            secrets=(SecretEnv("licence", ("LICENCE_KEY",)),),
+        )
+    },
 )
 
 
@@ -39,7 +43,14 @@ def test_every_step_runs_in_the_loops_image_with_its_environment_and_secrets() -
         secret = platform[label]["secretAsEnv"][0]
         assert secret["secretName"] == "storage"
         assert secret["keyToEnv"][0] == {"secretKey": "AWS_ACCESS_KEY_ID", "envVar": "AWS_ACCESS_KEY_ID"}
-        assert platform[label]["nodeSelector"] == {"labels": {"pool": "batch"}}
+        assert platform[label]["nodeSelector"]["labels"]["pool"] == "batch"
+
+
+def test_a_step_gets_its_own_node_and_secrets_besides() -> None:
+    _, platform = documents(SETTINGS)
+    assert platform["exec-train"]["nodeSelector"] == {"labels": {"pool": "batch", "gpu": "a100"}}
+    assert [secret["secretName"] for secret in platform["exec-train"]["secretAsEnv"]] == ["storage", "licence"]
+    assert [secret["secretName"] for secret in platform["exec-ingest"]["secretAsEnv"]] == ["storage"]
 
 
 def test_only_what_servers_from_2_0_on_read_is_written() -> None:
@@ -59,6 +70,10 @@ def test_kfp_kubernetes_reads_what_is_written() -> None:
 def test_a_steps_own_resources_go_before_those_of_all() -> None:
     executors, _ = documents(SETTINGS)
     assert executors["exec-train"]["container"]["resources"] == {
+        "cpuRequest": 0.1,
+        "resourceCpuRequest": "100m",
+        "memoryRequest": pytest.approx(0.268435456),
+        "resourceMemoryRequest": "256Mi",
         "cpuLimit": 2.0,
         "resourceCpuLimit": "2",
         "memoryLimit": pytest.approx(4.294967296),

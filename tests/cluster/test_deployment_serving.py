@@ -14,7 +14,11 @@ from gateway_harness import NOW
 from tidemill.adapters.deployment_serving import GRACE, UNUSED, DeploymentServing
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not KUBECONFIG, reason="KUBECONFIG names no cluster")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.cluster,
+    pytest.mark.skipif(not KUBECONFIG, reason="KUBECONFIG names no cluster"),
+]
 
 ROUTE = Route("delay", (Arm("1", Role.CHAMPION, 1.0),))
 

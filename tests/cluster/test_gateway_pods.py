@@ -16,8 +16,11 @@ from gateway_harness import StillClock
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 pytestmark = [
-    pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.skipif(not KUBECONFIG, reason="KUBECONFIG names no cluster"),
-]  # fmt: skip
+    pytest.mark.e2e,
+    pytest.mark.cluster,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not KUBECONFIG, reason="KUBECONFIG names no cluster"),
+]
 
 
 @pytest.fixture(scope="module")

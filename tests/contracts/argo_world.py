@@ -81,7 +81,7 @@ def runner(folder: Path) -> Iterator[Runner]:
             made.settings,
             env={"AWS_ENDPOINT_URL": f"http://{HOST}:{port}", "AWS_REGION": "us-east-1"},
             secrets=(SecretEnv("store", tuple(KEYS)),),
-            resources={"*": {"requests": {"cpu": "50m", "memory": "128Mi"}}},
+            resources={"requests": {"cpu": "50m", "memory": "128Mi"}},
             volumes=[{"name": "project", "configMap": {"name": "project"}}],
             volume_mounts=[{"name": "project", "mountPath": "/project"}],
         )

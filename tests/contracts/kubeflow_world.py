@@ -42,7 +42,7 @@ def runner(folder: Path) -> Iterator[Runner]:
             image=IMAGE,
             env={"AWS_ENDPOINT_URL": f"http://{HOST}:{port}", "AWS_REGION": "us-east-1"},
             secrets=(SecretEnv(secret["name"], tuple(KEYS)),),
-            resources={"*": {"requests": {"cpu": "50m", "memory": "128Mi"}}},
+            resources={"requests": {"cpu": "50m", "memory": "128Mi"}},
         )
         base = f"s3://tidemill/{loop}"
 

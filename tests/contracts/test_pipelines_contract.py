@@ -16,8 +16,8 @@ STEPS = {"ingest", "validate", "features", "train", "evaluate", "refit", "regist
 BACKENDS = [
     "inline",
     "local",
-    pytest.param("argo", marks=pytest.mark.e2e),
-    pytest.param("kubeflow", marks=pytest.mark.e2e),
+    pytest.param("argo", marks=[pytest.mark.e2e, pytest.mark.cluster]),
+    pytest.param("kubeflow", marks=[pytest.mark.e2e, pytest.mark.cluster]),
 ]
 
 

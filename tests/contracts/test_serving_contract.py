@@ -47,7 +47,7 @@ class Deployments:
         return self._cluster.serving(StillClock())
 
 
-@pytest.fixture(params=["embedded", pytest.param("deployments", marks=pytest.mark.e2e)])
+@pytest.fixture(params=["embedded", pytest.param("deployments", marks=[pytest.mark.e2e, pytest.mark.cluster])])
 def world(request: pytest.FixtureRequest, tmp_path: Path, versions: Versions) -> Iterator[Any]:
     chosen = {name: versions[name] for name in ("calm", "other")}
     if request.param == "embedded":

@@ -19,7 +19,7 @@ from tidemill.spec.from_cluster import from_cluster
 from tidemill.spec.loading import load_loop
 from tidemill.spec.model_loop import ModelLoop
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 WRONG = [spoilt(old, new) for old, new, _ in SPOILT] + [impossible(line) for line, _ in IMPOSSIBLE]
 # What a schema says, the API server says in its own words, of the same field; and kubectl, of what is no YAML for it.

@@ -12,7 +12,7 @@ from real_cluster import Cluster
 from tidemill.spec.loop_status import ModelLoopStatus
 from tidemill.spec.model_rollout import ModelRollout, ModelRolloutStatus
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(300)]
 NOW = "2026-11-21T12:00:00Z"
 READY = {"type": "Ready", "status": "True", "reason": "Started", "message": "all is well", "lastTransitionTime": NOW}
 ROLLOUT = ModelRollout.model_validate(

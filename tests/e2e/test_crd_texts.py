@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from real_cluster import Cluster
 from tidemill.spec.model_loop import ModelLoop
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(300)]
 DURATIONS = ["200ms", "6h", "14d", "2w", "1h30m", "1.5h", " 6h ", "0s", "0d0h", "5300w", "5200w", "99999999999999w"]
 NO_DURATIONS = [
     "6",

@@ -23,6 +23,7 @@ from tidemill.adapters.sql_state import SqlState
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.cluster,
     pytest.mark.timeout(600),
     pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="KUBECONFIG names no cluster"),
 ]

@@ -10,6 +10,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{/* what all Pods of this release have, and nothing else in the namespace */}}
+{{- define "tidemill.release" -}}
+app.kubernetes.io/name: tidemill
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{/* selector of one component: (list root component) */}}
 {{- define "tidemill.selector" -}}
 app.kubernetes.io/name: tidemill
@@ -67,6 +73,28 @@ envFrom: [{secretRef: {name: {{ . }}}}]
 {{- end }}
 {{- end }}
 
+{{/* the namespaces that are known to have loops, as a YAML list */}}
+{{- define "tidemill.loopNamespaces" -}}
+{{- $more := ternary .Values.loopNamespaces list (eq .Values.scope "cluster") -}}
+{{- prepend $more .Release.Namespace | uniq | toYaml }}
+{{- end }}
+
+{{/* whether the steps' service account is made here */}}
+{{- define "tidemill.makesSteps" -}}
+{{- with .Values.pipelines }}{{ and (not .kubeflow.endpoint) .argo.enabled .argo.createRole (not .steps.serviceAccount) }}{{ end }}
+{{- end }}
+
+{{- define "tidemill.stepsAccount" -}}
+{{- if eq (include "tidemill.makesSteps" .) "true" }}{{ include "tidemill.name" . }}-steps{{ else }}{{ .Values.pipelines.steps.serviceAccount }}{{ end }}
+{{- end }}
+
+{{/* annotations of the hook that upgrades the CustomResourceDefinitions: its weight */}}
+{{- define "tidemill.crdHook" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{- define "tidemill.scheduling" -}}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -91,6 +119,19 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if and (gt (int .Values.controlPlane.replicas) 1) (not .Values.state.urlSecret.name) }}
 {{- fail "controlPlane.replicas is more than 1, and the state is SQLite on a volume that one Pod may use: set state.urlSecret.name to a Secret with the URL of a PostgreSQL" }}
+{{- end }}
+{{- range $name, $value := .Values.storage.env }}
+{{- if regexMatch "(?i)(secret|password|token|access_key)" $name }}
+{{- fail (printf "storage.env.%s is a secret, and values are kept in plain text: put it into a Secret, and name that in storage.secret" $name) }}
+{{- end }}
+{{- end }}
+{{- range list .Values.storage.url .Values.mlflow.url .Values.pipelines.kubeflow.endpoint }}
+{{- if regexMatch "://[^/@]*:[^/@]*@" . }}
+{{- fail "a URL among the values holds a password, and values are kept in plain text: put it into a Secret (storage.secret, state.urlSecret)" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.monitoring.serviceMonitor .Values.controlPlane.server.audience (not .Values.monitoring.tokenSecret.name) }}
+{{- fail "controlPlane.server.audience is set, so Prometheus' own token is not for this server: set monitoring.tokenSecret.name to a Secret with one that is" }}
 {{- end }}
 {{- if and (not .Values.mlflow.url) (not .Values.mlflow.enabled) }}
 {{- fail "no MLflow server: set mlflow.url, or leave mlflow.enabled=true" }}

@@ -23,6 +23,7 @@ _WATCH_SECONDS = 240  # the server ends a watch then, and we begin the next one
 _SILENCE = 30.0  # on top of that: longer silence is a dead connection
 _PLURALS = {
     "ConfigMap": "configmaps",
+    "CustomResourceDefinition": "customresourcedefinitions",
     "Deployment": "deployments",
     "Event": "events",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
@@ -57,7 +58,8 @@ class KubernetesApi:
         self.access = access or find_access()
         self._local = threading.local()
 
-    def get(self, version: str, kind: str, namespace: str, name: str) -> Object | None:
+    def get(self, version: str, kind: str, namespace: str | None, name: str) -> Object | None:
+        """Namespace None: of the whole cluster."""
         try:
             return self._call("GET", path(version, kind, namespace, name))
         except ApiError as error:
@@ -75,6 +77,13 @@ class KubernetesApi:
         where = path(document["apiVersion"], document["kind"], metadata["namespace"], metadata["name"])
         query = urlencode({"fieldManager": MANAGER, "force": "true"})
         return self._call("PATCH", f"{where}?{query}", document, "application/apply-patch+yaml")
+
+    def replace(self, document: Mapping[str, Any]) -> Object:
+        """The whole object, as it was read (`get`) and changed: what the document lacks is gone afterwards. Raises
+        ApiError with status 409 where somebody changed it in between."""
+        metadata = document["metadata"]
+        where = path(document["apiVersion"], document["kind"], metadata.get("namespace"), metadata["name"])
+        return self._call("PUT", f"{where}?{urlencode({'fieldManager': MANAGER})}", document, "application/json")
 
     def create(self, document: Mapping[str, Any], check: bool = False) -> Object:
         """Raises ApiError with status 409 where the name is taken; one with `generateName` gets a new one. With `check`

@@ -28,6 +28,7 @@ class StatedClock:
         self._lock = threading.Lock()
         self._looked = float("-inf")
         self._said: datetime | None = None
+        self._why = ""
 
     def now(self) -> datetime:
         """Raises TemporaryError where no time was ever stated."""
@@ -35,13 +36,15 @@ class StatedClock:
             if time.monotonic() - self._looked >= _SECONDS:
                 self._look()
             if self._said is None:
-                raise TemporaryError(f"No time is stated in {self._uri} ({VARIABLE}): write an ISO 8601 moment there.")
+                said = f"No time is stated in {self._uri} ({VARIABLE}): write an ISO 8601 moment there."
+                raise TemporaryError(f"{said} {self._why}".rstrip())
             return self._said
 
     def _look(self) -> None:
         try:
             said = datetime.fromisoformat(read_bytes(self._uri).decode().strip())
-        except (FileNotFoundError, TemporaryError, ValueError):
+        except (FileNotFoundError, TemporaryError, ValueError) as error:
+            self._why = str(error)
             return
         self._said = said if said.tzinfo else said.replace(tzinfo=UTC)
         self._looked = time.monotonic()

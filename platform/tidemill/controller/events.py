@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ class Announcer:
         document = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"namespace": owner.namespace, "generateName": f"{owner.name}-"},
+            "metadata": {"namespace": owner.namespace, "name": f"{owner.name}.{uuid.uuid4().hex[:16]}"},
             "eventTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "regarding": about,
             "reason": "".join(word.capitalize() for word in _WORD.split(event)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.system_clock import SystemClock
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join
+from tidemill.spec.resources import StepNeeds
 
 from .wanted import Owner
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tidemill.adapters.kubernetes_api import KubernetesApi
     from tidemill.adapters.manifests.model_deployment import ModelServing
     from tidemill.adapters.sql_database import Database
-    from tidemill.adapters.step_settings import StepSettings
+    from tidemill.adapters.step_settings import StepSettings, TaskSettings
     from tidemill.loop.context import Context
     from tidemill.loop.ports import Notifier, Pipelines, Serving, State
     from tidemill.spec.model_loop import ModelLoop
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .rollouts import Rollouts
 
+_KINDS = ("requests", "limits")
 PROJECT = Path("/project")  # where an image keeps the project's code
 
 
@@ -156,16 +157,29 @@ def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
     """What the steps of this loop's turns are given: the Profile's, and before these the loop's own."""
     from tidemill.adapters.step_settings import SecretEnv, StepSettings
 
-    resources: dict[str, Mapping[str, Mapping[str, str]]] = {}
-    if pods.resources:
-        resources["*"] = pods.resources
+    needs = loop.spec.resources.by_step()
+    every = needs.pop("every", StepNeeds())
+    of_all = task_settings(every)
     return StepSettings(
         namespace=namespace,
         image=loop.spec.model.image or pods.image,
         image_pull_policy=pods.pull_policy,
         service_account=pods.service_account,
         env=pods.env,
-        secrets=tuple(SecretEnv(secret.name, secret.keys) for secret in pods.secrets),
-        resources=resources,
-        node_selector=pods.node_selector,
+        secrets=(*(SecretEnv(secret.name, secret.keys) for secret in pods.secrets), *of_all.secrets),
+        resources={kind: {**pods.resources.get(kind, {}), **of_all.resources.get(kind, {})} for kind in _KINDS},
+        node_selector={**pods.node_selector, **of_all.node_selector},
+        tasks={step: task_settings(own) for step, own in needs.items()},
     )
+
+
+def task_settings(needs: StepNeeds) -> TaskSettings:
+    """Cores are asked for and not capped: a step may use what nobody else wants. Memory is both."""
+    from tidemill.adapters.step_settings import SecretEnv, TaskSettings
+
+    requests = {name: value for name, value in (("cpu", needs.cpu), ("memory", needs.memory)) if value is not None}
+    limits = {} if needs.memory is None else {"memory": needs.memory}
+    if needs.gpu is not None:
+        limits[needs.gpu.resource] = str(needs.gpu.count)
+    secrets = tuple(SecretEnv(secret.name, secret.keys) for secret in needs.secrets)
+    return TaskSettings({"requests": requests, "limits": limits}, needs.node_selector, secrets)

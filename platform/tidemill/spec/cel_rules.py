@@ -19,7 +19,7 @@ Validation = dict[str, str]
 def form_validation(form: Form, words: Sequence[str] = (), value: str = "self") -> Validation:
     """That a text is of a form, or one of some words; said with the text itself."""
     said = _said(form.message, words)
-    shown = cel.shown(value) if form.bare_numbers else f'"\'" + {value} + "\'"'
+    shown = cel.shown(value) if form.may_be_number else f'"\'" + {value} + "\'"'
     return {
         "rule": _or_one_of(words, value, form.holds(value)),
         "message": f"this {said}",

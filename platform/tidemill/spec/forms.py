@@ -31,6 +31,17 @@ IMAGE = Form(
     "is not an image: write registry/name:tag, such as ghcr.io/you/visits:1",
     longest=512,
 )
+QUANTITY = Form(
+    r"[0-9]+([.][0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?",
+    "is not a quantity: write a number and a unit as Kubernetes has them, such as 500m, 2 or 4Gi",
+    longest=32,
+    whole_numbers=True,
+)
+
+
+def parse_quantity(value: Any) -> str:
+    """`"500m"`, `"4Gi"`, or a whole number. Raises ValueError."""
+    return str(QUANTITY.text(QUANTITY.checked(value)))
 
 
 def parse_entry_point(text: Any) -> str:
@@ -43,6 +54,12 @@ EntryPoint = Annotated[
     BeforeValidator(parse_entry_point),
     WithJsonSchema({"type": "string", "examples": ["model:train"]}),
     ENTRY_POINT,
+]
+Quantity = Annotated[
+    str,
+    BeforeValidator(parse_quantity),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}], "examples": ["500m", "4Gi"]}),
+    QUANTITY,
 ]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Inside = Annotated[str, AfterValidator(INSIDE.checked), INSIDE]

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from .forms import ADay, Column, EntryPoint, Image, Inside, Name, PartOfAll
 from .quantities import Cron, Duration, Number, Rate, Share, Span, Whole
+from .resources import Resources
 from .rules import Rule, Strict
 
 
@@ -305,6 +306,7 @@ class ModelLoopSpec(Strict):
     triggers: Triggers = Field(Triggers(), description="when to train")
     rollout: Rollout = Field(Rollout(), description="how a challenger earns its place")
     serving: Serving = Field(Serving(), description="how requests are answered")
+    resources: Resources = Field(Resources(), description="what the steps of a turn need of a cluster")
 
 
 class ModelLoop(Strict):

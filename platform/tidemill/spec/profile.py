@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .model_loop import Metadata
 from .quantities import Whole
+from .resources import SecretEnv
 from .rules import Strict
 
 
@@ -16,13 +17,6 @@ class GatewayAddress(Strict):
 
     host: str = Field("127.0.0.1", min_length=1, description="loopback unless you say otherwise")
     port: Whole = Field(8080, ge=0, le=65535, description="0: any free port")
-
-
-class SecretEnv(Strict):
-    """Keys of a Secret, given to a container as environment variables of the same names."""
-
-    name: str = Field(min_length=1, description="the Secret, in the namespace of the Pods")
-    keys: tuple[str, ...] = Field(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), description="which of its keys")
 
 
 class Pods(Strict):

@@ -28,7 +28,7 @@ class Form:
     what is said of the form where a field is explained.
 
     `number` makes CEL for the value of a well-formed text. A text with `bare_numbers` is often written as a bare
-    number by mistake, and is told what is missing."""
+    number by mistake, and is told what is missing; with `whole_numbers` a whole number stands for its text."""
 
     pattern: str
     message: str
@@ -36,8 +36,18 @@ class Form:
     written: str = ""
     number: Callable[[str], str] | None = None
     bare_numbers: bool = False
+    whole_numbers: bool = False
+
+    @property
+    def may_be_number(self) -> bool:
+        return self.bare_numbers or self.whole_numbers
+
+    def text(self, value: Any) -> Any:
+        """A whole number as its text, where it may stand for it."""
+        return str(value) if self.whole_numbers and type(value) is int else value
 
     def match(self, value: Any) -> bool:
+        value = self.text(value)
         return (
             isinstance(value, str)
             and len(value) <= self.longest
@@ -55,7 +65,7 @@ class Form:
 
     def holds(self, value: str) -> str:
         """CEL: whether the value is of this form."""
-        well_formed = cel.matches(f"string({value})" if self.bare_numbers else value, self.pattern)
+        well_formed = cel.matches(f"string({value})" if self.may_be_number else value, self.pattern)
         return f"type({value}) == string && {well_formed}" if self.bare_numbers else well_formed
 
 

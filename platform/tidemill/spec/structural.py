@@ -69,7 +69,7 @@ def _of(annotation: Any, metadata: Sequence[Any] = ()) -> Schema:
 
 
 def _text(form: Form, metadata: Sequence[Any], words: Sequence[str] = ()) -> Schema:
-    kind = {"x-kubernetes-int-or-string": True} if form.bare_numbers else {"type": "string"}
+    kind = {"x-kubernetes-int-or-string": True} if form.may_be_number else {"type": "string"}
     checks = [mark for mark in metadata if isinstance(mark, Check)]
     rules = [form_validation(form, words), *check_validations(form, checks, words)]
     return {**kind, "maxLength": form.longest, RULES: rules}

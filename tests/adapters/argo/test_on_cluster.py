@@ -22,7 +22,7 @@ from tidemill.adapters.argo.translate import read_ir, translate
 from tidemill.adapters.step_settings import SecretEnv, StepSettings
 from tidemill.loop.errors import TidemillError
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 PIPELINES = ["branches", "one_of", "nested", "loops", "values", "settings"]
 PATIENCE = 300
 

@@ -17,7 +17,7 @@ from tidemill.adapters.argo_pipelines import ArgoPipelines
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnStatus
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_an_image_that_cannot_be_pulled_is_named_while_it_waits_and_at_the_end(r
 
 
 def test_a_step_that_no_node_takes_says_what_it_lacks(runner: Runner, tmp_path: Path) -> None:
-    argo = pipelines(runner, tmp_path, resources={"*": {"requests": {"cpu": "1000"}}})
+    argo = pipelines(runner, tmp_path, resources={"requests": {"cpu": "1000"}})
     request = runner.turn()
     argo.submit(request)
     status = until_it_waits(argo, request.id)

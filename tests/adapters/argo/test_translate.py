@@ -17,7 +17,7 @@ from tidemill.adapters.argo.refused import NotTranslatable
 from tidemill.adapters.argo.run import Run
 from tidemill.adapters.argo.translate import read_ir, translate
 from tidemill.adapters.argo.values import component_input, constant, encoded
-from tidemill.adapters.step_settings import SecretEnv, StepSettings
+from tidemill.adapters.step_settings import SecretEnv, StepSettings, TaskSettings
 from tidemill.loop.errors import TidemillError
 
 TRAINING = Path(tidemill_pipelines.__file__).with_name("training.yaml")
@@ -173,7 +173,8 @@ def test_what_a_pipeline_sets_for_a_step_goes_before_the_installations_settings(
         SETTINGS,
         env={"A": "installation", "REGION": "x"},
         secrets=(SecretEnv("store", ("KEY",)), SecretEnv("all")),
-        resources={"*": {"requests": {"cpu": "100m"}, "limits": {"cpu": "4"}}, "shell": {"limits": {"cpu": "2"}}},
+        resources={"requests": {"cpu": "100m"}, "limits": {"cpu": "4"}},
+        tasks={"shell": TaskSettings(resources={"limits": {"cpu": "2"}}, node_selector={"pool": "gpu"})},
     )
     workflow = translated("settings", tmp_path, settings)
     said, shell = template(workflow, "say"), template(workflow, "shell")
@@ -184,7 +185,8 @@ def test_what_a_pipeline_sets_for_a_step_goes_before_the_installations_settings(
     assert said["container"]["resources"] == {
         "requests": {"cpu": "100m", "memory": "64M"}, "limits": {"cpu": "1", "memory": "512M"},
     }  # fmt: skip
-    assert shell["container"]["resources"] == {"limits": {"cpu": "2"}}
+    assert shell["container"]["resources"] == {"requests": {"cpu": "100m"}, "limits": {"cpu": "2"}}
+    assert (shell["nodeSelector"], said.get("nodeSelector")) == ({"pool": "gpu"}, None)
     assert said["retryStrategy"]["limit"] == "2"
     assert said["retryStrategy"]["backoff"]["duration"] == "1s"
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tidemill.adapters.step_settings import StepSettings
+from tidemill.adapters.step_settings import StepSettings, TaskSettings
 
 from .refused import Json, only, refuse
 from .values import encoded, typed
@@ -35,6 +35,7 @@ def container(task: str, component: Json, executor: Json, inputs: list[str], set
     for what in ("image", "env", "resources"):
         if "{{" in json.dumps(spec.get(what, "")):
             raise refuse(task, f"a value of the run in its {what}")
+    own = settings.of(task)
     types = {name: p["parameterType"] for name, p in _outputs(component, "parameters").items()}
     return {
         "image": settings.image_of(spec["image"]),
@@ -50,9 +51,9 @@ def container(task: str, component: Json, executor: Json, inputs: list[str], set
             "--command",
             encoded([*spec.get("command", []), *spec.get("args", [])]),
         ],
-        "env": _env(spec.get("env", []), settings),
-        "envFrom": [{"secretRef": {"name": named.secret}} for named in settings.secrets if not named.keys],
-        "resources": _resources(task, spec.get("resources", {}), settings),
+        "env": _env(spec.get("env", []), settings, own),
+        "envFrom": [{"secretRef": {"name": named.secret}} for named in own.secrets if not named.keys],
+        "resources": _resources(task, spec.get("resources", {}), own),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -130,22 +131,21 @@ def _outputs(component: Json, kind: str) -> dict[str, Any]:
     return dict(component.get("outputDefinitions", {}).get(kind, {}))
 
 
-def _env(compiled: list[dict[str, str]], settings: StepSettings) -> list[dict[str, Any]]:
+def _env(compiled: list[dict[str, str]], settings: StepSettings, own: TaskSettings) -> list[dict[str, Any]]:
     """The step's own variables go before the installation's."""
     variables: dict[str, dict[str, Any]] = {
         "HOME": {"name": "HOME", "value": "/tmp"},  # the image's own may not be writable
         **{name: {"name": name, "value": value} for name, value in settings.env.items()},
     }
-    for named in settings.secrets:
+    for named in own.secrets:
         for key in named.keys:
             variables[key] = {"name": key, "valueFrom": {"secretKeyRef": {"name": named.secret, "key": key}}}
     return [*{**variables, **{entry["name"]: dict(entry) for entry in compiled}}.values()]
 
 
-def _resources(task: str, compiled: Json, settings: StepSettings) -> dict[str, dict[str, str]]:
+def _resources(task: str, compiled: Json, own: TaskSettings) -> dict[str, dict[str, str]]:
     only(task, "the resource", compiled, [*_RESOURCES, *_LEGACY, "accelerator"])
-    chosen = settings.resources.get(task, settings.resources.get("*", {}))
-    resources: dict[str, dict[str, str]] = {kind: dict(chosen.get(kind, {})) for kind in ("requests", "limits")}
+    resources: dict[str, dict[str, str]] = {kind: dict(own.resources.get(kind, {})) for kind in ("requests", "limits")}
     for name, (kind, resource) in _RESOURCES.items():
         if name in compiled:
             resources[kind][resource] = compiled[name]

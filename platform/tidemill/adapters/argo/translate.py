@@ -131,6 +131,9 @@ class _Translation:
             "inputs": {"parameters": step.inputs_of(key, component, extra)},
             "container": step.container(key, component, executor, extra, self._settings),
         }
+        nodes = self._settings.of(key).node_selector
+        if nodes != self._settings.node_selector:
+            template["nodeSelector"] = dict(nodes)
         outputs = step.outputs_of(key, component)
         if outputs:
             template["outputs"] = {"parameters": outputs}

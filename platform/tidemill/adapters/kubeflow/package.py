@@ -16,7 +16,7 @@ import yaml
 
 from tidemill.loop.errors import TidemillError
 
-from ..step_settings import StepSettings
+from ..step_settings import StepSettings, TaskSettings
 
 _EXECUTOR = "exec-"
 _GB = 10**9
@@ -68,8 +68,7 @@ def _container(container: dict[str, Any], task: str, settings: StepSettings) -> 
     env = [*container.get("env", []), *(entry for entry in ours if entry["name"] not in named)]
     if env:
         container["env"] = env
-    chosen = settings.resources.get(task, settings.resources.get("*", {}))
-    resources = {**_resources(chosen), **container.get("resources", {})}
+    resources = {**_resources(settings.of(task).resources), **container.get("resources", {})}
     if resources:
         container["resources"] = resources
 
@@ -91,17 +90,21 @@ def _resources(chosen: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
 
 
 def _kubernetes(executors: Mapping[str, Any], settings: StepSettings) -> dict[str, dict[str, Any]]:
+    containers = (label for label, executor in executors.items() if "container" in executor)
+    told = {label: _told(settings.of(label.removeprefix(_EXECUTOR))) for label in containers}
+    return {label: config for label, config in told.items() if config}
+
+
+def _told(task: TaskSettings) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    if settings.secrets:
+    if task.secrets:
         config["secretAsEnv"] = [
             {"secretName": secret.secret, "keyToEnv": [{"secretKey": key, "envVar": key} for key in secret.keys]}
-            for secret in settings.secrets
+            for secret in task.secrets
         ]
-    if settings.node_selector:
-        config["nodeSelector"] = {"labels": dict(settings.node_selector)}
-    if not config:
-        return {}
-    return {label: dict(config) for label, executor in executors.items() if "container" in executor}
+    if task.node_selector:
+        config["nodeSelector"] = {"labels": dict(task.node_selector)}
+    return config
 
 
 def cores(quantity: str) -> float:

@@ -188,6 +188,8 @@ def _store(scheme: str) -> Any:
     if key not in _stores:
         import fsspec
 
+        if "AWS_REGION" in os.environ:  # which every SDK of theirs reads but the one that s3fs stands on
+            os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
         try:
             _stores[key] = fsspec.filesystem(scheme)
         except (ImportError, ValueError) as error:

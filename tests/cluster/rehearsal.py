@@ -1,0 +1,194 @@
+"""Lives through history on an installation of the chart: delivers data, asks for predictions, sends labels, and moves
+the clock that the installation reads. What a replay does on a laptop, from outside and over HTTP."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time as real_time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+from tidemill.adapters.gateway_client import GatewayClient
+from tidemill.loop.turn.files import join, write_bytes
+
+REQUESTS_AT, LABELS_AT, TICK_AT = time(12), time(6), time(7)  # as tidemill.loop.replay has them
+PATIENCE = 900.0  # seconds that a turn may take on a small machine
+
+
+class Late(AssertionError):
+    """Something did not come to be in time."""
+
+
+def kubectl(*arguments: str, input: str | None = None) -> str:
+    done = subprocess.run(
+        ["kubectl", *arguments], input=input, capture_output=True, text=True, check=False, timeout=180
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+@dataclass
+class Rehearsal:
+    """One loop of an installation. `root` is the URI of the project (storage/namespace/loop), `clock` that of the file
+    that states the time; `gateway` and `server` are URLs that this process reaches."""
+
+    namespace: str
+    loop: str
+    root: str
+    clock: str
+    gateway: str
+    server: str
+    token: str
+    world: Any
+    key: str
+    label: str
+    tell: Callable[[str], None] = print
+    turned: Callable[[str, int], None] | None = None  # told of a turn and its number while it runs
+    answers: list[pd.DataFrame] = field(default_factory=list)
+    _turns: list[str] = field(default_factory=list)
+    _client: GatewayClient | None = None
+
+    def state_time(self, moment: datetime) -> None:
+        write_bytes(self.clock, moment.isoformat().encode())
+        real_time.sleep(1.2)  # every part looks at the file twice a second
+
+    def deliver(self, day: date) -> None:
+        batch = self.world.delivered(day)
+        write_bytes(join(self.root, "data", "flights", f"{day}.parquet"), batch.to_parquet(index=False))
+
+    def apply(self, document: str) -> None:
+        kubectl("-n", self.namespace, "apply", "-f", "-", input=document)
+
+    def bootstrap(self, document: str, project: Path) -> None:
+        """The loop is applied, then the labels of two months are sent, then their data: the first turn runs."""
+        write_bytes(join(self.root, "expectations.json"), (project / "expectations.json").read_bytes())
+        morning = datetime.combine(self.world.live_from, LABELS_AT, UTC)
+        self.state_time(morning)
+        self.apply(document)
+        self.until("the loop is known", lambda: self.get(f"loops/{self.loop}") is not None, 120)
+        self.post_outcomes(self.world.labels(morning, datetime.combine(self.world.start, time(0), UTC)))
+        day = self.world.start
+        while day < self.world.live_from:
+            self.deliver(day)
+            day += timedelta(days=1)
+        self.state_time(datetime.combine(self.world.live_from, TICK_AT, UTC))
+        self.until("the first champion answers", lambda: self.condition("Ready"), PATIENCE)
+
+    def live(self, day: date) -> None:
+        """A day: its flights are asked for at noon; the next morning it is delivered, labels come, the loop looks."""
+        self.state_time(datetime.combine(day, REQUESTS_AT, UTC))
+        self.answers.append(self.client.predict(self.world.delivered(day)).assign(day=day))
+        real_time.sleep(4)  # the gateways ship what they logged every two seconds
+        morning = day + timedelta(days=1)
+        self.deliver(day)
+        self.state_time(datetime.combine(morning, LABELS_AT, UTC))
+        labels_at = datetime.combine(morning, LABELS_AT, UTC)
+        labels = self.world.labels(labels_at, labels_at - timedelta(days=1))
+        if len(labels):
+            self.client.send_labels(labels)
+        self.state_time(datetime.combine(morning, TICK_AT, UTC))
+        self.settle()
+
+    def settle(self) -> None:
+        """Until ticks at the present time have nothing left to do: three looks alike, and no turn runs."""
+        until, seen = real_time.monotonic() + PATIENCE, [""]
+        while real_time.monotonic() < until:
+            real_time.sleep(2.5)  # the installation ticks every two
+            status = self.status()
+            turn = status.get("turn") or {}
+            if turn.get("status") == "running":
+                self._running(turn["id"])
+            look = json.dumps(
+                [status.get(key) for key in ("champion", "rollout", "turn", "partitions")], sort_keys=True
+            )
+            seen = [*seen, look] if look == seen[-1] else [look]
+            if turn.get("status") != "running" and len(seen) == 3:
+                return
+        raise Late(f"the loop did not settle: {json.dumps(self.status(), indent=1)}")
+
+    def _running(self, turn: str) -> None:
+        """Each turn that is seen running is told of once, if somebody wants to know, and nothing ticks meanwhile."""
+        if self.turned is None or turn in self._turns:
+            return
+        self._turns.append(turn)
+        with self.paused():
+            self.turned(turn, len(self._turns))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        kubectl("-n", self.namespace, "annotate", "modelloop", self.loop, "tidemill.dev/paused=true")
+        try:
+            yield
+        finally:
+            kubectl("-n", self.namespace, "annotate", "modelloop", self.loop, "tidemill.dev/paused-")
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
+        end = real_time.monotonic() + seconds
+        while not condition():
+            if real_time.monotonic() > end:
+                raise Late(f"{what}: not within {seconds:g} s. {json.dumps(self.status(), indent=1)}")
+            real_time.sleep(2)
+
+    # what the cluster says
+
+    def status(self) -> dict[str, Any]:
+        found = json.loads(kubectl("-n", self.namespace, "get", "modelloop", self.loop, "-o", "json"))
+        status: dict[str, Any] = found.get("status") or {}
+        return status
+
+    def condition(self, kind: str) -> bool:
+        return any(c["type"] == kind and c["status"] == "True" for c in self.status().get("conditions", []))
+
+    def rollouts(self) -> list[dict[str, Any]]:
+        found = json.loads(kubectl("-n", self.namespace, "get", "modelrollouts", "-o", "json"))["items"]
+        return sorted(found, key=lambda item: str(item["metadata"]["creationTimestamp"]))
+
+    def history(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = []
+        after: int | None = 0
+        while after is not None:
+            page = self.get(f"loops/{self.loop}/history?after={after}&limit=500")
+            assert page is not None, "a loop that was applied has a history"
+            entries += page["entries"]
+            after = page["next"]
+        return entries
+
+    # the server
+
+    @property
+    def client(self) -> GatewayClient:
+        if self._client is None:
+            self._client = GatewayClient(self.gateway, self.loop, self.key, self.label)
+        return self._client
+
+    def get(self, path: str) -> Any:
+        response = httpx.get(f"{self.server}/v1/namespaces/{self.namespace}/{path}", headers=self._headers, timeout=30)
+        return None if response.status_code == 404 else self._said(response)
+
+    def ask(self, what: str, note: str = "") -> Any:
+        return self._post(f"loops/{self.loop}/requests", {"what": what, "note": note})
+
+    def post_outcomes(self, labels: pd.DataFrame) -> None:
+        rows = [{"key": key, "label": label} for key, label in zip(labels["key"], labels["label"], strict=True)]
+        for at in range(0, len(rows), 20_000):
+            self._post(f"loops/{self.loop}/outcomes", {"outcomes": rows[at : at + 20_000]})
+
+    def _post(self, path: str, body: Any) -> Any:
+        url = f"{self.server}/v1/namespaces/{self.namespace}/{path}"
+        return self._said(httpx.post(url, json=body, headers=self._headers, timeout=60))
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @staticmethod
+    def _said(response: httpx.Response) -> Any:
+        assert response.is_success, f"{response.request.url}: {response.status_code} {response.text[:500]}"
+        return response.json()

@@ -86,9 +86,9 @@ class Life:
         return ran
 
     def kill(self, which: subprocess.Popen[str]) -> None:
+        self.running.remove(which)  # first: one that still stands there has ended by itself
         which.kill()
         which.wait()
-        self.running.remove(which)
 
     def end(self) -> None:
         for ran in list(self.running):
@@ -143,9 +143,10 @@ class Life:
             with suppress(AssertionError, KeyError, IndexError):
                 if found := holds():
                     return found
-            if time.monotonic() > end:
+            ended = [ran.returncode for ran in self.running if ran.poll() is not None]
+            if ended or time.monotonic() > end:
                 logs = [path.read_text()[-1500:] for path in sorted(self.folder.glob("log-*"))[-2:]]
-                raise AssertionError(f"not within {PATIENCE:.0f} s: {what}. " + "\n".join(logs))
+                raise AssertionError(f"not yet: {what}; controllers that ended: {ended}. " + "\n".join(logs))
             time.sleep(0.2)
 
     def acts(self, number: int) -> bool:

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -51,7 +52,9 @@ class Process:
         profile = folder / "profile.yaml"
         profile.write_text(PROFILE.format(folder=folder.as_uri(), path=folder))
         command = [sys.executable, "-m", "tidemill.cli.main", "controller", "--profile", str(profile)]
-        health = "http://127.0.0.1:0/healthz"
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            health = f"http://127.0.0.1:{free.getsockname()[1]}/healthz"
         self._log = (folder / "log").open("w")
         self._ran = subprocess.Popen(
             [*command, "--namespace", namespace, "--every", every, "--health", health],

@@ -461,3 +461,28 @@ def test_an_api_server_that_is_away_is_asked_again_soon(world: World) -> None:
     world.api.away = False
     world.look()
     assert world.api.condition("Reconciled")["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("woken", "hurry"), [("2099-01-01T00:00:00+00:00", True), ("2001-01-01T00:00:00Z", False), (None, False)]
+)
+def test_a_controller_that_starts_takes_its_time_but_for_loops_that_were_woken(
+    world: World, woken: str | None, hurry: bool
+) -> None:
+    world.make(history=False)
+    world.look()
+    world.note("woken-at", woken)
+    world.start()
+    world.operator._every = 1e6
+    world.operator.saw_loop(copy.deepcopy(world.api.loop()), False)
+    assert (world.queue.take(0.0) == KEY) is hurry
+
+
+def test_a_controller_that_starts_hurries_to_a_loop_that_was_changed(world: World) -> None:
+    world.make(history=False)
+    world.look()
+    world.api.patch("ModelLoop", "small", {"window": {"holdOut": "4d"}})
+    world.start()
+    world.operator._every = 1e6
+    world.operator.saw_loop(copy.deepcopy(world.api.loop()), False)
+    assert world.queue.take(0.0) == KEY

@@ -18,6 +18,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ def cluster() -> Cluster:
     return found
 
 
+def free_port() -> int:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Life:
     """A namespace with one loop, `small`, and the controllers that keep it."""
 
@@ -67,6 +74,7 @@ class Life:
 
     def start(self, port: int = 0) -> subprocess.Popen[str]:
         self.started += 1
+        port = port or free_port()
         roots = os.pathsep.join(str(ROOT / name) for name in ("platform", "components", "pipelines"))
         environment = {**os.environ, "PYTHONPATH": roots, "TIDEMILL_CLOCK": (self.folder / "clock").as_uri()}
         with (self.folder / f"log-{self.started}").open("w") as log:
@@ -78,9 +86,9 @@ class Life:
         return ran
 
     def kill(self, which: subprocess.Popen[str]) -> None:
+        self.running.remove(which)  # first: one that still stands there has ended by itself
         which.kill()
         which.wait()
-        self.running.remove(which)
 
     def end(self) -> None:
         for ran in list(self.running):
@@ -103,7 +111,7 @@ class Life:
     def ask(self, what: str, once: str) -> None:
         """As the server does: recorded, then the controller is woken."""
         ask(self.state, "small", what, "ann", "", NOW, once=once)
-        self.note("woken-at", once)
+        self.note("woken-at", datetime.now(UTC).isoformat())
 
     def note(self, name: str, value: str) -> None:
         self.cluster.done("annotate", "ml", "small", *self.here, "--overwrite", f"tidemill.dev/{name}={value}")
@@ -135,9 +143,10 @@ class Life:
             with suppress(AssertionError, KeyError, IndexError):
                 if found := holds():
                     return found
-            if time.monotonic() > end:
+            ended = [ran.returncode for ran in self.running if ran.poll() is not None]
+            if ended or time.monotonic() > end:
                 logs = [path.read_text()[-1500:] for path in sorted(self.folder.glob("log-*"))[-2:]]
-                raise AssertionError(f"not within {PATIENCE:.0f} s: {what}. " + "\n".join(logs))
+                raise AssertionError(f"not yet: {what}; controllers that ended: {ended}. " + "\n".join(logs))
             time.sleep(0.2)
 
     def acts(self, number: int) -> bool:
@@ -202,12 +211,12 @@ def strip(found: dict[str, Any], life: Life) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     made = Life(cluster, tmp_path_factory.mktemp("undisturbed") / "life")
     try:
         made.start()
         live(made)
-        yield strip(end_state(made), made)
+        return strip(end_state(made), made)
     finally:
         made.end()
 
@@ -266,6 +275,7 @@ def test_a_deleted_loop_is_gone_when_its_turn_is(life: Life) -> None:
     life.start()
     life.apply()
     (turn,) = life.until(life.started_turns, "the turn runs")
+    life.until(lambda: "TurnStarted" in life.cluster.done("get", "events", *life.here), "an event says so")
     life.cluster.done("delete", "ml", "small", *life.here, "--timeout=60s")
     assert (life.home / "cancelled").read_text().split() == [turn]
 
@@ -285,9 +295,7 @@ def test_a_loop_that_cannot_be_released_says_why_and_goes_by_force(life: Life) -
 
 
 def test_it_tells_that_it_lives_while_ticks_run_and_ends_when_it_is_told(life: Life) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     ran = life.start(port)
     life.apply()
     answers: list[int] = []

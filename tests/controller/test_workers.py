@@ -163,6 +163,7 @@ def test_an_event_fits_what_the_api_server_takes() -> None:
     assert len(event["note"].encode()) <= 1024
     assert (event["reason"], event["type"]) == ("ChampionRolledBack", "Warning")
     assert event["regarding"]["uid"] == "uid-1"
+    assert event["metadata"]["name"].startswith("small.")
 
 
 def test_an_event_that_cannot_be_posted_stops_nothing() -> None:

@@ -21,7 +21,7 @@ from .keeper import Keeper, Tell
 from .loop_object import LoopObjects
 from .queue import Key, Queue
 from .status import failed_status
-from .wanted import Seen, Wanted, key_of
+from .wanted import WOKEN, Seen, Wanted, key_of
 
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes_api import KubernetesApi
@@ -49,7 +49,8 @@ class Operator:
             return
         new, changed = self._seen.loop(body)
         if new and _stands(body):
-            self._queue.later(key, self._every * (hash(str(body["metadata"]["uid"])) % 1000) / 1000)
+            spread = self._every * (1 + hash(str(body["metadata"]["uid"])) % 1000) / 1000
+            self._queue.later(key, 0.0 if _was_woken(body) else spread)
         elif changed:
             self._queue.wake(key)
 
@@ -151,3 +152,15 @@ def _stands(body: Any) -> bool:
         and not status.get("rollout")
         and turn.get("status") != "running"
     )
+
+
+def _was_woken(body: Any) -> bool:
+    """Whether somebody woke it after its status was written last: the tick that was to follow may have been killed.
+    That may have been long ago, with ticks since that changed nothing; so it is due, and goes before no change."""
+    woken = (body["metadata"].get("annotations") or {}).get(WOKEN)
+    if woken is None:
+        return False
+    try:
+        return datetime.fromisoformat(woken) > datetime.fromisoformat(str((body.get("status") or {}).get("lastTick")))
+    except (ValueError, TypeError):  # whatever it says, it was said
+        return True

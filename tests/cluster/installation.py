@@ -99,6 +99,7 @@ def _values(storage: str) -> dict[str, Any]:
         "pipelines": {"kubeflow": {"endpoint": f"http://ml-pipeline.{KUBEFLOW}:8888", "namespace": KUBEFLOW}},
         "controlPlane": {"every": "2s"},
         "modelServers": small,
+        "mlflow": {"allowedHosts": ["*"]},  # the tests ask it by its address
         # The roles for people are the cluster's: a second installation uses those of the first.
         "rbac": {"create": not kubectl("get", "clusterrole", "tidemill-viewer", "--ignore-not-found")},
     }

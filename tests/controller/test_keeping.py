@@ -38,8 +38,11 @@ class World:
     def start(self) -> None:
         """As a controller that was just started: it remembers nothing."""
         self.queue = Queue()
-        self.keeper = Keeper(self.place, SetClock(NOW), 60.0, lambda _, *told: self.told.append(told))
-        self.operator = Operator(self.keeper, self.api, self.queue, 60.0, lambda *_: None)  # type: ignore[arg-type]
+        self.keeper = Keeper(self.place, SetClock(NOW), 60.0, self.tell)
+        self.operator = Operator(self.keeper, self.api, self.queue, 60.0, self.tell)  # type: ignore[arg-type]
+
+    def tell(self, _: Any, event: str, message: str) -> None:
+        self.told.append((event, message))
 
     def make(self, spec: dict[str, Any] = SPEC, history: bool = True) -> Path:
         home = prepare(self.folder, *KEY, self.database) if history else self.folder
@@ -486,3 +489,29 @@ def test_a_controller_that_starts_hurries_to_a_loop_that_was_changed(world: Worl
     world.operator._every = 1e6
     world.operator.saw_loop(copy.deepcopy(world.api.loop()), False)
     assert world.queue.take(0.0) == KEY
+
+
+def test_a_tick_that_hangs_is_told_on_the_object_until_one_is_done(world: World) -> None:
+    world.with_champion()
+    world.operator.slow(KEY, 61.0)
+    assert world.api.condition("Reconciled")["reason"] == "TickSlow"
+    assert world.told[-1][0] == "tick.slow"
+    world.look()
+    assert world.api.condition("Reconciled")["status"] == "True"
+
+
+def test_a_right_that_is_missing_is_told(world: World) -> None:
+    world.make()
+    world.operator.saw_loop(copy.deepcopy(world.api.loop()), False)
+    world.api.refuses.add("ModelLoop")
+    world.operator.step(KEY)
+    assert world.told == [("tick.failed", "You may not write ModelLoops.")]
+    assert world.documents("turn") == []  # nothing is made that could not be released
+
+
+def test_a_deletion_that_the_watch_missed_is_found_out(world: World) -> None:
+    world.with_champion()
+    del world.api.objects["ModelLoop", "team", "small"]
+    world.operator._asked[KEY] = float("-inf")
+    assert world.operator.step(KEY) is None
+    assert world.operator._seen.wanted(KEY) is None

@@ -1,65 +1,67 @@
-"""What a loop's steps and versions are given on a cluster: the Profile's, and before these the loop's own."""
+"""Where a loop's things are, by the Profile."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from loops import LOOP
-from tidemill.controller.place import model_serving, step_settings
-from tidemill.spec.model_loop import ModelLoop
-from tidemill.spec.profile import Pods
+from api_double import ApiDouble
+from small_world import model_loop
+from tidemill.adapters.notifiers import NoNotifier
+from tidemill.adapters.sql_database import Database
+from tidemill.controller.place import Place
+from tidemill.controller.wanted import Owner
+from tidemill.loop.errors import TidemillError
+from tidemill.spec.profile import ProfileSpec
 
-GOOD = yaml.safe_load(LOOP)
-PODS = Pods.model_validate(
-    {
-        "image": "tidemill/components:1",
-        "env": {"AWS_ENDPOINT_URL": "http://store:9000"},
-        "secrets": [{"name": "storage"}],
-        "nodeSelector": {"pool": "batch"},
-        "resources": {"requests": {"cpu": "50m"}},
+STEPS = {"image": "example/steps:1"}
+KUBEFLOW = {"kubeflow": {"endpoint": "http://127.0.0.1:9", "steps": STEPS}}
+SERVING = {"deployments": {"image": "example/models:1"}}
+
+
+def place(folder: Path, **changed: Any) -> Place:
+    document = {
+        "storage": (folder / "store").as_uri(),
+        "tracking": f"sqlite:///{folder}/mlflow.db",
+        "pipelines": KUBEFLOW,
+        "serving": SERVING,
+        **changed,
     }
+    api: Any = ApiDouble()
+    api.kinds = lambda version: set()
+    return Place(ProfileSpec.model_validate(document), Database(f"sqlite:///{folder}/state.db"), api, "home")
+
+
+@pytest.mark.parametrize(("namespace", "prefix"), [("home", ""), ("team", "team.")])
+def test_a_loop_has_a_folder_of_its_own_and_its_namespace_in_shared_names(
+    tmp_path: Path, namespace: str, prefix: str
+) -> None:
+    context = place(tmp_path).context(model_loop(), Owner(namespace, "small", "u"), NoNotifier())
+    assert context.prefix == prefix
+    assert context.root == (tmp_path / "store" / namespace / "small").as_uri()
+    assert context.image == "example/steps:1"
+    assert context.state.documents("small", "turn") == []
+
+
+def test_the_image_of_the_loop_goes_before_the_installation_s(tmp_path: Path) -> None:
+    loop = model_loop()
+    named = loop.spec.model.model_copy(update={"image": "team/model:2"})
+    loop = loop.model_copy(update={"spec": loop.spec.model_copy(update={"model": named})})
+    context = place(tmp_path).context(loop, Owner("team", "small", "u"), NoNotifier())
+    assert context.image == "team/model:2"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"storage": None}, "the Profile must name `storage`"),
+        ({"tracking": None}, "the Profile must name `storage`"),
+        ({"pipelines": {}}, "Plain Jobs are not offered"),
+        ({"pipelines": {"argo": {"steps": STEPS}}}, "argo"),
+        ({"serving": {}}, "serving.deployments"),
+    ],
 )
-
-
-def loop(resources: dict[str, Any], image: str | None = None) -> ModelLoop:
-    document: dict[str, Any] = {**GOOD, "spec": {**GOOD["spec"], "resources": resources}}
-    if image is not None:
-        document["spec"]["model"] = {**GOOD["spec"]["model"], "image": image}
-    return ModelLoop.model_validate(document)
-
-
-def test_a_steps_needs_become_requests_limits_nodes_and_secrets() -> None:
-    needs = {
-        "every": {"memory": "512Mi"},
-        "train": {
-            "cpu": 2,
-            "memory": "4Gi",
-            "gpu": {"count": 1},
-            "nodeSelector": {"gpu": "a100"},
-            "secrets": [{"name": "licence", "keys": ["KEY"]}],
-        },
-    }
-    settings = step_settings(PODS, loop(needs), "kubeflow")
-    train, ingest = settings.of("train"), settings.of("ingest")
-    assert train.resources == {
-        "limits": {"memory": "4Gi", "nvidia.com/gpu": "1"},
-        "requests": {"cpu": "2", "memory": "4Gi"},
-    }
-    assert ingest.resources == {"limits": {"memory": "512Mi"}, "requests": {"cpu": "50m", "memory": "512Mi"}}
-    assert train.node_selector == {"pool": "batch", "gpu": "a100"}
-    assert [secret.secret for secret in train.secrets] == ["storage", "licence"]
-
-
-def test_a_loops_own_image_trains_and_serves_it() -> None:
-    mine = loop({}, "registry.example/visits:3")
-    assert step_settings(PODS, mine, "kubeflow").image == "registry.example/visits:3"
-    assert model_serving(PODS, mine).image == "registry.example/visits:3"
-    assert step_settings(PODS, loop({}), "kubeflow").image == "tidemill/components:1"
-
-
-@pytest.mark.parametrize("wrong", ["4 GB", "-1", "lots", 2.5, True])
-def test_a_quantity_is_as_kubernetes_has_it(wrong: Any) -> None:
-    with pytest.raises(ValueError, match="is not a quantity"):
-        loop({"train": {"memory": wrong}})
+def test_a_profile_that_cannot_do_is_refused_in_a_sentence(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(TidemillError, match=said):
+        place(tmp_path, **changed).context(model_loop(), Owner("team", "small", "u"), NoNotifier())

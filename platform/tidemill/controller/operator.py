@@ -73,6 +73,9 @@ class Operator:
             if error.status == 404:  # it was deleted meanwhile, and the watch will say so
                 return _RETRY
             _log.error("%s/%s: %s", *key, error)
+            wanted = self._seen.wanted(key)
+            if wanted is not None:  # an event may be all that can still be written
+                self._tell(wanted.owner, "tick.failed", str(error))
             return self._every
         except TidemillError as error:
             _log.warning("%s/%s: %s", *key, error)
@@ -109,7 +112,7 @@ class Operator:
             f"This tick has run for {seconds:.0f} s and is not done: something that it asks (the object store, MLflow, "
             "Kubeflow, the state store) does not answer. The other loops go on."
         )
-        self._tell(wanted.owner, "tick.slow.failed", message)
+        self._tell(wanted.owner, "tick.slow", message)
         status = failed_status("TickSlow", message, wanted.generation, wanted.status, datetime.now(UTC))
         try:
             self._objects.write(wanted.owner, wanted.status, status)

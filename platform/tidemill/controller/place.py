@@ -10,6 +10,7 @@ from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join
 from tidemill.spec.resources import StepNeeds
 
+from .remembered import RememberedRegistry
 from .wanted import Owner
 
 if TYPE_CHECKING:
@@ -57,11 +58,12 @@ class Place:
         pattern, format = (source.parquet, "parquet") if source.parquet is not None else (source.csv, "csv")
         assert pattern is not None, "the spec takes exactly one source"
         prefix = self._prefix(owner)
+        registry = MlflowRegistry(self._tracking, join(root, "artifacts"))
         ports = Ports(
             source=StoreSource(root, pattern, format),
             log=StoredPredictionLog(join(root, "predictions"), merge=True),
             outcomes=SqlOutcomes(self._database, f"{owner.namespace}/{owner.name}"),
-            registry=ScopedRegistry(MlflowRegistry(self._tracking, join(root, "artifacts")), prefix),
+            registry=ScopedRegistry(RememberedRegistry(registry), prefix),
             serving=self._serving(loop, owner),
             pipelines=self._pipelines(loop, owner, root),
             validator=GreatExpectationsValidator(),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .place import Place
 
-GRACE = 50.0  # seconds that running ticks may take to end; a Pod has 60
+GRACE = 45.0  # seconds that running ticks may take to end; a Pod has 60
 # A server that is away is asked again by the next tick; a tick need not wait for it for minutes.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "15", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
 

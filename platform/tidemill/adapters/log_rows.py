@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -84,3 +85,11 @@ def first_of_each(table: pa.Table, start: datetime, end: datetime) -> pd.DataFra
     # Stable: what was logged at the same time stays in the order in which it was written.
     frame = frame.sort_values("at", kind="stable")
     return frame.drop_duplicates(["key", "version"]).reset_index(drop=True)
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

@@ -9,7 +9,6 @@ again. See stored_log for who reads them, log_shipper for when they are shipped.
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
-from .log_rows import by_day, parsed
+from .log_rows import as_parquet, by_day, parsed
 from .stored_log import StoredPredictionLog
 from .write_ahead import Writer, content, finished
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 
@@ -92,14 +90,6 @@ class ShippedPredictionLog:
         for day, rows in by_day(table).items():
             files.write_bytes(files.join(self._url, f"day={day}", f"part-{path.stem}.parquet"), as_parquet(rows))
         path.unlink()
-
-
-def as_parquet(table: pa.Table) -> bytes:
-    import pyarrow.parquet as pq
-
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def _size(path: Path) -> int:

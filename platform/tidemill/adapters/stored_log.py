@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
-from .log_rows import as_table, days, first_of_each, merged_name
+from .log_rows import as_parquet, as_table, days, first_of_each, merged_name
 from .part_files import fetch_part_files, list_part_files, remove_part_files
 
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ class StoredPredictionLog:
 
     def _merge_tiers(self, day: str, parts: dict[str, int], tables: dict[str, pa.Table]) -> None:
         import pyarrow as pa
-
-        from .shipped_log import as_parquet
 
         tiers: defaultdict[int, list[str]] = defaultdict(list)
         for name, size in sorted(parts.items()):

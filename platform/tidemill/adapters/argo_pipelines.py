@@ -28,7 +28,7 @@ from .argo.translate import read_ir, translate
 from .kubernetes_api import KubernetesApi
 from .local_pipelines import compiled
 from .step_settings import StepSettings
-from .turn_result import Unexplained, concluded, status_of, timed_out
+from .turn_result import Unexplained, concluded, ended_or_late, status_of, timed_out
 
 _POLL = 1.0
 _DYING = 90.0  # seconds that a cancelled run's Pods may take to be gone: they have 30 to end by themselves
@@ -102,12 +102,7 @@ class ArgoPipelines:
             time.sleep(_POLL)
 
     def wait(self, turn: str, seconds: float) -> TurnStatus:
-        until = time.monotonic() + seconds
-        status = self.status(turn)
-        while status.phase is Phase.RUNNING and time.monotonic() < until:
-            time.sleep(_POLL)
-            status = self.status(turn)
-        return status
+        return ended_or_late(self.status, turn, seconds, _POLL)
 
     def _gone(self, name: str, workflow: dict[str, Any]) -> bool:
         ended = ("Succeeded", "Failed")

@@ -23,7 +23,7 @@ from tidemill.loop.turn.steps import records
 from .kubeflow.package import package, version_of
 from .kubeflow.server import KubeflowServer
 from .step_settings import StepSettings
-from .turn_result import Unexplained, concluded, status_of, timed_out
+from .turn_result import Unexplained, concluded, ended_or_late, status_of, timed_out
 
 _POLL = 2.0
 _CANCELLED = ("CANCELED", "CANCELING")
@@ -101,12 +101,7 @@ class KubeflowPipelines:
             time.sleep(_POLL)
 
     def wait(self, turn: str, seconds: float) -> TurnStatus:
-        until = time.monotonic() + seconds
-        status = self.status(turn)
-        while status.phase is Phase.RUNNING and time.monotonic() < until:
-            time.sleep(_POLL)
-            status = self.status(turn)
-        return status
+        return ended_or_late(self.status, turn, seconds, _POLL)
 
     def _ended(self, run: Any, turn: str) -> TurnStatus:
         steps = self._records(turn)

@@ -22,7 +22,7 @@ from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.request import folder_of
 
 from .run_pipeline import LOCK, LOG, RESULT, read_steps
-from .turn_result import status_of
+from .turn_result import ended_or_late, status_of
 from .warm_python import WarmPython
 
 _POLL = 0.05
@@ -82,12 +82,7 @@ class LocalPipelines:
             time.sleep(_POLL)
 
     def wait(self, turn: str, seconds: float) -> TurnStatus:
-        until = time.monotonic() + seconds
-        status = self.status(turn)
-        while status.phase is Phase.RUNNING and time.monotonic() < until:
-            time.sleep(_POLL)
-            status = self.status(turn)
-        return status
+        return ended_or_late(self.status, turn, seconds, _POLL)
 
     def _reap(self, turn: str) -> None:
         child = self._children.get(turn)

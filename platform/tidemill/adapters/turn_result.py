@@ -6,7 +6,8 @@ What ran the steps is asked only where none of them could say why it failed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +88,13 @@ def _succeeded(reason: str, message: str, steps: Mapping[str, Any]) -> dict[str,
 
 def _failed(reason: str, message: str, step: str) -> dict[str, Any]:
     return {"phase": str(Phase.FAILED), "reason": reason, "message": message, "step": step, "result": {}}
+
+
+def ended_or_late(status: Callable[[str], TurnStatus], turn: str, seconds: float, poll: float) -> TurnStatus:
+    """Looks every `poll` seconds until the run has ended or the time is over."""
+    until = time.monotonic() + seconds
+    found = status(turn)
+    while found.phase is Phase.RUNNING and time.monotonic() < until:
+        time.sleep(poll)
+        found = status(turn)
+    return found

@@ -148,7 +148,7 @@ def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
         image=loop.spec.model.image or pods.image,
         pull_policy=pods.pull_policy,
         environment=pods.env,
-        credentials=pods.secrets[0].name if pods.secrets else None,
+        credentials=tuple(secret.name for secret in pods.secrets),
         service_account=pods.service_account or None,
         node_selector=pods.node_selector,
         **given,

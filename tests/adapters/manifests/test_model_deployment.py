@@ -53,7 +53,7 @@ def test_pods_may_run_where_the_restricted_standard_is_enforced() -> None:
 
 
 def test_credentials_are_referred_to_never_written_out() -> None:
-    [container] = pod(credentials="store", environment={"AWS_ENDPOINT_URL": "http://s3"})["containers"]
+    [container] = pod(credentials=("store",), environment={"AWS_ENDPOINT_URL": "http://s3"})["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "store"}}]
     environment = {entry["name"]: entry["value"] for entry in container["env"]}
     assert environment["AWS_ENDPOINT_URL"] == "http://s3"

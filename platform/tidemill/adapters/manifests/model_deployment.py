@@ -24,7 +24,7 @@ Object = dict[str, Any]
 @dataclass(frozen=True)
 class ModelServing:
     """How versions are served. `image` holds the packages that the model was trained with; `environment` and
-    `credentials` (a Secret's name) say where the store is and who asks. With as many `most` as `least` replicas there
+    `credentials` (names of Secrets) say where the store is and who asks. With as many `most` as `least` replicas there
     is no autoscaler."""
 
     image: str
@@ -36,7 +36,7 @@ class ModelServing:
     requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "100m", "memory": "256Mi"})
     limits: Mapping[str, str] = field(default_factory=lambda: {"memory": "1Gi"})
     environment: Mapping[str, str] = field(default_factory=dict)
-    credentials: str | None = None
+    credentials: Sequence[str] = ()
     service_account: str | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
@@ -143,7 +143,7 @@ def _container(loop: str, version: ModelVersion, serving: ModelServing) -> Objec
         "TIDEMILL_PORT": str(PORT),
         "TIDEMILL_DRAIN_SECONDS": str(serving.drain_seconds),
     }
-    secret = [{"secretRef": {"name": serving.credentials}}] if serving.credentials else []
+    secret = [{"secretRef": {"name": name}} for name in serving.credentials]
     return {
         "name": "model",
         "image": serving.image,

@@ -65,3 +65,20 @@ def test_the_image_of_the_loop_goes_before_the_installation_s(tmp_path: Path) ->
 def test_a_profile_that_cannot_do_is_refused_in_a_sentence(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(TidemillError, match=said):
         place(tmp_path, **changed).context(model_loop(), Owner("team", "small", "u"), NoNotifier())
+
+
+@pytest.mark.parametrize(
+    ("spec", "missing"),
+    [
+        ({}, "must name `storage`"),
+        ({"storage": "s3://b/x", "tracking": "http://mlflow"}, "nothing that runs turns"),
+        ({"storage": "s3://b/x", "tracking": "http://mlflow", "pipelines": {"argo": {"steps": {"image": "i:1"}}}},
+         "nothing that serves versions"),
+    ],
+)  # fmt: skip
+def test_a_profile_that_lacks_something_is_refused_when_the_controller_starts(
+    spec: dict[str, Any], missing: str
+) -> None:
+    nothing: Any = None
+    with pytest.raises(TidemillError, match=missing):
+        Place(ProfileSpec.model_validate(spec), nothing, nothing, "models")

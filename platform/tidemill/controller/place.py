@@ -42,6 +42,7 @@ class Place:
         self._profile, self._database, self._api = profile, database, api
         self._storage, self._tracking = profile.storage, profile.tracking
         self._home = home_namespace
+        self._steps(), self._model_servers()  # what is missing is said at the start, not by a loop's first tick
         self._argo_is_there = False
 
     def context(self, loop: ModelLoop, owner: Owner, notifier: Notifier) -> Context:
@@ -98,6 +99,14 @@ class Place:
             "server) or pipelines.argo (Argo Workflows). Plain Jobs are not offered."
         )
 
+    def _model_servers(self) -> Pods:
+        pods = self._profile.serving.deployments
+        if pods is None:
+            raise TidemillError(
+                "The Profile names nothing that serves versions: on a cluster that is serving.deployments."
+            )
+        return pods
+
     def _pipelines(self, loop: ModelLoop, owner: Owner, root: str) -> Pipelines:
         from tidemill.adapters.argo_pipelines import ArgoPipelines
         from tidemill.adapters.cluster_runners import choose, serves_workflows
@@ -130,11 +139,7 @@ class Place:
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
         from tidemill.adapters.deployment_serving import DeploymentServing
 
-        pods = self._profile.serving.deployments
-        if pods is None:
-            raise TidemillError(
-                "The Profile names nothing that serves versions: on a cluster that is serving.deployments."
-            )
+        pods = self._model_servers()
         serving = model_serving(pods, loop)
         return DeploymentServing(loop, owner.namespace, serving, self._api, SystemClock(), owner.reference)
 

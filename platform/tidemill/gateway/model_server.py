@@ -42,7 +42,7 @@ def fetch_and_load(version: ModelVersion, scratch: Path | None = None) -> Served
         found = digest(folder)
     except OSError as error:
         raise TemporaryError(
-            f"The model folder {version.uri} could not be read: {error}. Restore it, or roll back."
+            f"The model folder {version.uri} could not be read: {str(error).rstrip('.')}. Restore it, or roll back."
         ) from error
     if found != version.digest:
         raise ArtifactChanged(

@@ -71,8 +71,9 @@ def _hold(
     event = Event(
         now, "rollout.held" if held else "rollout.resumed", reason, message, {"version": rollout["challenger"]}
     )
-    changed = {**rollout, "held": held, "held_by": request["by"] if held else None}
-    context.record(event, [Write("rollout", rollout["id"], changed), done], f"request/{request['id']}")
+    context.record(
+        event, [Write("rollout", rollout["id"], {**rollout, "held": held}), done], f"request/{request['id']}"
+    )
 
 
 def _is_champion(context: Context, version: str) -> bool:

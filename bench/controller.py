@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tidemill.adapters.kubernetes_api import KubernetesApi
+from tidemill.adapters.kubernetes.api import KubernetesApi
 
 VERSION, KIND = "tidemill.dev/v1alpha1", "ModelLoop"
 WINDOWS = ("5d", "6d")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from chart_tools import CHART, render
 from cluster_world import KUBECONFIG, kubectl
-from tidemill.adapters.manifests.model_deployment import ModelServing, model_objects
+from tidemill.adapters.kubernetes.model_deployment import ModelServing, model_objects
 from tidemill.loop.model import ModelVersion
 
 pytestmark = [

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from cluster_world import KUBECONFIG, Namespace, is_ready, namespace, wait_for
 from gateway_harness import NOW
-from tidemill.adapters.deployment_serving import GRACE, UNUSED, DeploymentServing
+from tidemill.adapters.kubernetes.deployment_serving import GRACE, UNUSED, DeploymentServing
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 pytestmark = [

@@ -109,7 +109,7 @@ def test_no_request_is_lost_while_pods_go_and_routes_change(cluster: Namespace) 
     assert load.why == [], "nothing fell back either"
 
     script = (
-        "from datetime import *; from tidemill.adapters.stored_log import StoredPredictionLog as L;"
+        "from datetime import *; from tidemill.adapters.log.stored import StoredPredictionLog as L;"
         f"f = L('file:///storage/{cluster.name}/delay/predictions')"
         ".read(datetime(2013,3,1,tzinfo=timezone.utc), datetime(2013,3,2,tzinfo=timezone.utc));"
         "print(int(f['served'].sum()), f['key'][f['served']].nunique())"

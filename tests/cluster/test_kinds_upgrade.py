@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from cluster_world import kubectl
-from tidemill.adapters.kubernetes_api import KubernetesApi
+from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.controller.kinds import RELEASE, bring
 from tidemill.loop.errors import TidemillError
 

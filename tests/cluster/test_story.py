@@ -148,7 +148,7 @@ def _told(ledger: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 def _on_a_laptop(folder: Path, last: date) -> list[dict[str, Any]]:
     from flights.sabotage import STALE_PREPROCESSING, spoil
     from flights.world import FlightsYear
-    from tidemill.adapters.sql_state import SqlState
+    from tidemill.adapters.sql.state import SqlState
     from tidemill.cli.project import open_project
     from tidemill.cli.replaying.run import _the_loop
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from machine_servers import HOST, IMAGE, KEYS, mlflow_server, store
 from pipelines_world import PROJECT, Runner
-from tidemill.adapters.argo_pipelines import ArgoPipelines, workflow_name
+from tidemill.adapters.argo.pipelines import ArgoPipelines, workflow_name
 from tidemill.adapters.cluster_runners import serves_workflows
-from tidemill.adapters.kubernetes_api import KubernetesApi
+from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.adapters.mlflow_registry import MlflowRegistry
 from tidemill.adapters.step_settings import SecretEnv, StepSettings
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from machine_servers import HOST, KEYS, mlflow_server, store
 from pipelines_world import Runner
+from tidemill.adapters.kubeflow.pipelines import KubeflowPipelines
 from tidemill.adapters.kubeflow.pods import Explainer
 from tidemill.adapters.kubeflow.server import KubeflowServer
-from tidemill.adapters.kubeflow_pipelines import KubeflowPipelines
-from tidemill.adapters.kubernetes_api import KubernetesApi
-from tidemill.adapters.local_pipelines import compiled
+from tidemill.adapters.kubernetes.api import KubernetesApi
+from tidemill.adapters.local.pipelines import compiled
 from tidemill.adapters.mlflow_registry import MlflowRegistry
 from tidemill.adapters.step_settings import SecretEnv, StepSettings
 from tidemill.adapters.system_clock import SystemClock

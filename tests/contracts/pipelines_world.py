@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tidemill.adapters.inline_pipelines import InlinePipelines
-from tidemill.adapters.local_pipelines import LocalPipelines
+from tidemill.adapters.local.inline import InlinePipelines
+from tidemill.adapters.local.pipelines import LocalPipelines
+from tidemill.adapters.local.run_pipeline import LOCK
 from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.adapters.mlflow_registry import MlflowRegistry
-from tidemill.adapters.run_pipeline import LOCK
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.loop.ports import Pipelines, Registry
 from tidemill.loop.turn.files import join, write_bytes

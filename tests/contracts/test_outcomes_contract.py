@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tidemill.adapters.memory_stores import MemoryOutcomes
 from tidemill.adapters.outcomes import SqliteOutcomes
-from tidemill.adapters.sql_outcomes import SqlOutcomes
+from tidemill.adapters.sql.outcomes import SqlOutcomes
 from tidemill.loop.errors import LabelRefused
 from tidemill.loop.model import Receipt
 from tidemill.loop.ports import Outcomes

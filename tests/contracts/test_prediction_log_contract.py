@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tidemill.adapters.log.prediction_log import ParquetPredictionLog
+from tidemill.adapters.log.shipped import ShippedPredictionLog
 from tidemill.adapters.memory_stores import MemoryPredictionLog
-from tidemill.adapters.prediction_log import ParquetPredictionLog
-from tidemill.adapters.shipped_log import ShippedPredictionLog
 from tidemill.loop.ports import PredictionLog
 
 DAY = datetime(2013, 3, 1, tzinfo=UTC)

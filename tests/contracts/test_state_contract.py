@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tidemill.adapters.scoped_state import ScopedState
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.state import SqlState
 from tidemill.loop.errors import LeaseHeld
 from tidemill.loop.ports import Entry, State, Write
 
@@ -116,7 +116,7 @@ def test_leases_of_two_loops_are_independent(state: State) -> None:
 
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(url: str) -> None:
     script = textwrap.dedent(f"""
-        from tidemill.adapters.sql_state import SqlState
+        from tidemill.adapters.sql.state import SqlState
         with SqlState({url!r}).lease("l"):
             print("held", flush=True)
             input()

@@ -1,4 +1,4 @@
-"""An API server in memory, with the calls of adapters.kubernetes_api and what a real one does of their semantics:
+"""An API server in memory, with the calls of adapters.kubernetes.api and what a real one does of their semantics:
 generations, resource versions, finalizers, the status subresource, events that are only created."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from tidemill.adapters.kubernetes_api import ApiError
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.loop.errors import TemporaryError
 from tidemill.spec.loop_status import ModelLoopStatus
 from tidemill.spec.model_rollout import ModelRollout, ModelRolloutStatus
@@ -29,7 +29,7 @@ class ApiDouble:
         self._version = 0
         self._lock = threading.RLock()
 
-    # as adapters.kubernetes_api
+    # as adapters.kubernetes.api
 
     def get(self, version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         self._reach(kind)

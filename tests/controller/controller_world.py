@@ -18,9 +18,9 @@ from durable import LOOP, WORLD, FrameLog, KeptDataPlane, KeptPipelines, KeptReg
 from small_world import NoExpectations, deliver, write_project
 from tidemill.adapters.file_source import FileSource
 from tidemill.adapters.scoped_state import ScopedState
-from tidemill.adapters.sql_database import Database
-from tidemill.adapters.sql_outcomes import SqlOutcomes
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.database import Database
+from tidemill.adapters.sql.outcomes import SqlOutcomes
+from tidemill.adapters.sql.state import SqlState
 from tidemill.controller.rollouts import Rollouts
 from tidemill.controller.wanted import Owner
 from tidemill.loop.context import Context, Ports
@@ -111,7 +111,7 @@ def main(folder: Path, namespace: str, port: int) -> None:
     import sklearn.linear_model  # noqa: F401
     import tidemill.loop.tick
     import tidemill.loop.turn.training  # noqa: F401
-    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.kubernetes.api import KubernetesApi
     from tidemill.controller.start import run_in
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

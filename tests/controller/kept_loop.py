@@ -9,8 +9,8 @@ from typing import Any
 from api_double import ApiDouble
 from controller_world import NOW, SPEC, FilePlace, prepare
 from tidemill.adapters.scoped_state import ScopedState
-from tidemill.adapters.sql_database import Database
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.database import Database
+from tidemill.adapters.sql.state import SqlState
 from tidemill.controller.keeper import Keeper
 from tidemill.controller.operator import Operator
 from tidemill.controller.queue import Queue

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from controller_world import SPEC
 from kept_loop import World
-from tidemill.adapters.sql_database import Database
-from tidemill.adapters.sql_lease import Leases
+from tidemill.adapters.sql.database import Database
+from tidemill.adapters.sql.lease import Leases
 from tidemill.controller.keeper import BACK_OFF, SOON
 from tidemill.loop.errors import TemporaryError, TidemillError
 

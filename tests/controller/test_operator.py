@@ -26,8 +26,8 @@ import pytest
 from controller_world import NOW, SPEC, prepare
 from real_cluster import Cluster
 from tidemill.adapters.scoped_state import ScopedState
-from tidemill.adapters.sql_database import Database
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.database import Database
+from tidemill.adapters.sql.state import SqlState
 from tidemill.loop.asking import ask
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(900)]

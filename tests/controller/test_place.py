@@ -9,7 +9,7 @@ import pytest
 from api_double import ApiDouble
 from small_world import model_loop
 from tidemill.adapters.notifiers import NoNotifier
-from tidemill.adapters.sql_database import Database
+from tidemill.adapters.sql.database import Database
 from tidemill.controller.place import Place
 from tidemill.controller.wanted import Owner
 from tidemill.loop.errors import TidemillError

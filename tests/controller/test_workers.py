@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from api_double import ApiDouble
-from tidemill.adapters.sql_database import Database
+from tidemill.adapters.sql.database import Database
 from tidemill.controller.events import BURST, REFILL, SAME, Announcer
 from tidemill.controller.leader import Leadership
 from tidemill.controller.merge_patch import patch_to

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from server_harness import add_loop
 from tidemill.adapters.scoped_state import ScopedState
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.state import SqlState
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [

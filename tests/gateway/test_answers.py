@@ -194,7 +194,7 @@ def test_a_route_with_an_unprepared_version_is_refused(start: Start, versions: V
 def test_predictions_are_answered_on_a_full_disk_and_the_loss_is_counted(
     start: Start, versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tidemill.adapters import write_ahead
+    from tidemill.adapters.log import write_ahead
 
     running = start()
     serve(running, versions, champion("calm"))

@@ -11,7 +11,7 @@ import gateway_models as models
 import httpx
 import pytest
 from gateway_harness import StillClock, loop, model_server, outputs
-from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.adapters.route_document import RouteDocument, dumps
 from tidemill.gateway.cluster import PATIENCE, ClusterFollower

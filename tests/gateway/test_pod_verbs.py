@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import httpx
 from gateway_harness import loop
 from scripted_http import reply, serving
+from tidemill.adapters.log.stored import StoredPredictionLog
 from tidemill.adapters.route_document import RouteDocument, dumps
-from tidemill.adapters.stored_log import StoredPredictionLog
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 INPUTS = [

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from tidemill.adapters.prediction_log import ParquetPredictionLog
+from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.route_file import RouteFile
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 

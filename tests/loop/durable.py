@@ -14,13 +14,13 @@ import cloudpickle
 import pandas as pd
 from small_world import NoExpectations, SmallWorld, deliver, model_loop, write_project
 from tidemill.adapters.file_source import FileSource
-from tidemill.adapters.inline_pipelines import InlinePipelines
+from tidemill.adapters.local.inline import InlinePipelines
+from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.adapters.notifiers import NoNotifier
 from tidemill.adapters.outcomes import SqliteOutcomes
-from tidemill.adapters.prediction_log import ParquetPredictionLog
-from tidemill.adapters.sql_outcomes import SqlOutcomes
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.outcomes import SqlOutcomes
+from tidemill.adapters.sql.state import SqlState
 from tidemill.gateway.inline import InlineDataPlane
 from tidemill.loop.context import Context, Ports
 from tidemill.loop.model import Route

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from tidemill.adapters.file_source import FileSource
-from tidemill.adapters.inline_pipelines import InlinePipelines
+from tidemill.adapters.local.inline import InlinePipelines
 from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
 from tidemill.adapters.notifiers import NoNotifier
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.state import SqlState
 from tidemill.gateway.inline import InlineDataPlane
 from tidemill.loop.context import Context, Ports
 from tidemill.loop.replay import Replay, SetClock

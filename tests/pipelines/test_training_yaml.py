@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tidemill_pipelines
 import yaml
-from tidemill.adapters.local_pipelines import compiled
+from tidemill.adapters.local.pipelines import compiled
 from tidemill.loop.errors import TidemillError
 from tidemill_pipelines.compile import PIPELINES, compile_into
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from server_harness import World, add_loop
 from starlette.testclient import TestClient
-from tidemill.adapters.sql_database import Database
+from tidemill.adapters.sql.database import Database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.testclient import TestClient
 from tidemill.adapters.scoped_state import ScopedState
-from tidemill.adapters.sql_catalog import SharedCatalog
-from tidemill.adapters.sql_database import Database
-from tidemill.adapters.sql_outcomes import SqlOutcomes
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.catalog import SharedCatalog
+from tidemill.adapters.sql.database import Database
+from tidemill.adapters.sql.outcomes import SqlOutcomes
+from tidemill.adapters.sql.state import SqlState
 from tidemill.loop.heartbeat import beat
 from tidemill.loop.ports import Entry, Write
 from tidemill.server.access import Guard, NoGuard

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from server_harness import LOOP, World
 from starlette.testclient import TestClient
-from tidemill.adapters.kubernetes_access import Access as ClusterAccess
-from tidemill.adapters.kubernetes_access import find_access, read_kubeconfig
-from tidemill.adapters.kubernetes_async import AsyncKubernetesApi
-from tidemill.adapters.kubernetes_auth import KubernetesAuth, User
-from tidemill.adapters.sql_database import Database
+from tidemill.adapters.kubernetes.access import Access as ClusterAccess
+from tidemill.adapters.kubernetes.access import find_access, read_kubeconfig
+from tidemill.adapters.kubernetes.asynchronous import AsyncKubernetesApi
+from tidemill.adapters.kubernetes.auth import KubernetesAuth, User
+from tidemill.adapters.sql.database import Database
 from tidemill.loop.asking import WORDS
 from tidemill.loop.errors import TidemillError
 from tidemill.server.access import LOOPS, Access, listing, reading, sending

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from server_harness import add_loop
 from tidemill.adapters.server_client import ServerClient
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
 from tidemill.loop.errors import NothingToDo, TidemillError
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from server_harness import LOOP, World
 from starlette.testclient import TestClient
-from tidemill.adapters.sql_catalog import LoopStore
+from tidemill.adapters.sql.catalog import LoopStore
 from tidemill.server import inbox
 
 EVENTS = "/v1/namespaces/shop/events"

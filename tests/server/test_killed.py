@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from server_harness import add_loop
-from tidemill.adapters.sql_state import SqlState
+from tidemill.adapters.sql.state import SqlState
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 KILLS = 5

@@ -17,7 +17,7 @@ def test_it_is_small_and_needs_no_data_science(tmp_path: Path) -> None:
     heavy = ("kubernetes", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "sklearn")
     script = (
         "import sys\nimport tidemill.server.app, tidemill.server.auth, tidemill.server.run, tidemill.cli.server\n"
-        "import tidemill.adapters.kubernetes_wake, tidemill.adapters.sql_catalog, uvicorn, httpx\n"
+        "import tidemill.adapters.kubernetes.wake, tidemill.adapters.sql.catalog, uvicorn, httpx\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import StrEnum
 
+from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.loop.errors import TidemillError
-
-from .kubernetes_api import KubernetesApi
 
 
 class PipelineRunner(StrEnum):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tidemill.adapters.route_document import named, standing
+from tidemill.adapters.route_file import RouteFile
 from tidemill.loop.errors import NotReady
 from tidemill.loop.model import ModelVersion, Readiness, Route
-
-from .route_document import named, standing
-from .route_file import RouteFile
 
 
 class Loader(Protocol):

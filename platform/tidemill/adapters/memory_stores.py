@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from tidemill.adapters.outcomes import checked
 from tidemill.loop.model import Receipt, Role
-
-from .outcomes import checked
 
 COLUMNS = [
     "request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score", "calibrator",

@@ -6,11 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tidemill.adapters.mlflow_registry import ROLE, SCHEMA, MlflowRegistry, schema_tag
 from tidemill.loop.model import TurnRequest
 from tidemill.loop.turn import cards, steps
 from tidemill.loop.turn.files import join
-
-from .mlflow_registry import ROLE, SCHEMA, MlflowRegistry, schema_tag
 
 
 def register_turn(request: TurnRequest, refitted: Path) -> tuple[dict[str, Any], str]:

@@ -13,11 +13,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from tidemill.adapters.route_document import RouteDocument, dumps, loads, named
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import ModelVersion, Readiness, Route
-
-from .route_document import RouteDocument, dumps, loads, named
 
 _READY = ".ready"
 

@@ -10,11 +10,10 @@ import threading
 import time
 from datetime import UTC, datetime
 
+from tidemill.adapters.system_clock import SystemClock
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.ports import Clock
 from tidemill.loop.turn.files import read_bytes
-
-from .system_clock import SystemClock
 
 VARIABLE = "TIDEMILL_CLOCK"
 _SECONDS = 0.5  # between two looks at the file

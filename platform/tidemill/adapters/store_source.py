@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tidemill.adapters.file_source import day_of, partition_of, read_table
 from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.model import Partition
 from tidemill.loop.turn.files import join, listing, read_bytes
-
-from .file_source import day_of, partition_of, read_table
 
 
 class StoreSource:

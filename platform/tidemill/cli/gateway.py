@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
-    from tidemill.adapters.log_shipper import LogShipper
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.log.shipper import LogShipper
     from tidemill.gateway.server import Gateway
 
 KEEP_ALIVE = 75  # seconds
@@ -65,9 +65,9 @@ def command(
     """Answer requests on a cluster: the data plane of every loop there."""
     import logging
 
-    from tidemill.adapters.kubernetes_access import SERVICE_ACCOUNT
-    from tidemill.adapters.kubernetes_api import KubernetesApi
-    from tidemill.adapters.log_shipper import LogShipper
+    from tidemill.adapters.kubernetes.access import SERVICE_ACCOUNT
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.log.shipper import LogShipper
     from tidemill.adapters.stated_clock import open_clock
     from tidemill.gateway.draining import Ending
     from tidemill.gateway.server import Gateway
@@ -100,8 +100,8 @@ def _follow(
     token: Path | None,
     stop: threading.Event,
 ) -> None:
+    from tidemill.adapters.kubernetes.route_watch import RouteWatch
     from tidemill.adapters.remote_outcomes import RemoteOutcomes
-    from tidemill.adapters.route_watch import RouteWatch
     from tidemill.gateway.cluster import ClusterFollower
 
     follower = ClusterFollower(

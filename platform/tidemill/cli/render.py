@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from tidemill.adapters.argo_events import Inbox
+    from tidemill.adapters.argo.events import Inbox
 
 _NEEDED = {"s3-sqs": ("queue", "region"), "kafka": ("brokers", "topic"), "webhook": ()}
 
@@ -44,7 +44,7 @@ def command(
     file: Path, source: str, server: str, namespace: str, token_secret: str, dlq: str | None, **given: Any
 ) -> None:
     """Print manifests for Argo Events that tell the server of FILE's loop that data has arrived."""
-    from tidemill.adapters.argo_events import Inbox
+    from tidemill.adapters.argo.events import Inbox
     from tidemill.spec.find import find_loop
     from tidemill.spec.loading import load_loop
 
@@ -58,7 +58,7 @@ def command(
 def _text(inbox: Inbox, source: str, given: dict[str, Any]) -> str:
     import yaml
 
-    from tidemill.adapters import argo_events as argo
+    from tidemill.adapters.argo import events as argo
 
     if source == "s3-sqs":
         spec = argo.sqs_source(given["queue"], given["region"], given["aws_secret"])

@@ -10,7 +10,7 @@ import click
 from .project import open_project
 
 if TYPE_CHECKING:
-    from tidemill.adapters.sql_catalog import Catalog
+    from tidemill.adapters.sql.catalog import Catalog
     from tidemill.server.access import Guard
 
 
@@ -43,7 +43,7 @@ def command(
 
     FILES are ModelLoops or their folders, here by default; with --state they are not read.
     """
-    from tidemill.adapters.kubernetes_wake import KubernetesWake, no_wake
+    from tidemill.adapters.kubernetes.wake import KubernetesWake, no_wake
     from tidemill.adapters.stated_clock import open_clock
     from tidemill.server.access import NoGuard
     from tidemill.server.api import Api, Wake
@@ -54,8 +54,8 @@ def command(
     guard: Guard = NoGuard()
     wake: Wake = no_wake
     if auth == "kubernetes":
-        from tidemill.adapters.kubernetes_async import AsyncKubernetesApi
-        from tidemill.adapters.kubernetes_auth import KubernetesAuth
+        from tidemill.adapters.kubernetes.asynchronous import AsyncKubernetesApi
+        from tidemill.adapters.kubernetes.auth import KubernetesAuth
         from tidemill.server.auth import TokenGuard
 
         api = AsyncKubernetesApi()
@@ -65,17 +65,17 @@ def command(
 
 
 def _shared(state: str) -> Catalog:
-    from tidemill.adapters.sql_catalog import SharedCatalog
-    from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.sql.catalog import SharedCatalog
+    from tidemill.adapters.sql.database import Database
 
     return SharedCatalog(Database(state, durable=True))
 
 
 def _local(files: tuple[Path, ...], profile: Path | None) -> Catalog:
     from tidemill.adapters.outcomes import SqliteOutcomes
-    from tidemill.adapters.sql_catalog import LocalCatalog
-    from tidemill.adapters.sql_database import Database
-    from tidemill.adapters.sql_state import SqlState
+    from tidemill.adapters.sql.catalog import LocalCatalog
+    from tidemill.adapters.sql.database import Database
+    from tidemill.adapters.sql.state import SqlState
 
     projects = []
     for project in (open_project(file, profile) for file in files):

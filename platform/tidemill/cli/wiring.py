@@ -25,7 +25,7 @@ def open_context(
 ) -> Context:
     """Every port of a loop on one machine. Without a gateway the data plane is another process (`tidemill serve`)."""
     from tidemill.adapters.great_expectations import GreatExpectationsValidator
-    from tidemill.adapters.local_pipelines import LocalPipelines
+    from tidemill.adapters.local.pipelines import LocalPipelines
     from tidemill.adapters.mlflow_registry import MlflowRegistry
     from tidemill.adapters.notifiers import CallNotifier, NoNotifier
     from tidemill.loop.context import Context, Ports
@@ -48,7 +48,7 @@ def open_context(
 
 
 def open_state(project: Project) -> State:
-    from tidemill.adapters.sql_state import SqlState
+    from tidemill.adapters.sql.state import SqlState
 
     return SqlState(project.profile.spec.state or f"sqlite:///{project.home}/state.db")
 
@@ -64,7 +64,7 @@ def open_server(project: Project) -> ServerClient | None:
 
 
 def open_log(project: Project) -> PredictionLog:
-    from tidemill.adapters.prediction_log import ParquetPredictionLog
+    from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 
     return ParquetPredictionLog(project.home / "predictions")
 

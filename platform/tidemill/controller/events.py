@@ -18,7 +18,7 @@ from tidemill.loop.errors import TidemillError
 from .wanted import VERSION, Owner
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.kubernetes.api import KubernetesApi
 
 BURST, REFILL = 20.0, 60.0  # events at once, and seconds for each one after that, by loop
 SAME = 600.0  # seconds in which the same words are not said again

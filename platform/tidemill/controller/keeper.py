@@ -185,7 +185,7 @@ def _is_busy(report: TickReport, status: Mapping[str, Any]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    from tidemill.adapters.kubernetes_api import ApiError
+    from tidemill.adapters.kubernetes.api import ApiError
 
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (TemporaryError, "Unavailable"),

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from tidemill.adapters.kubernetes_api import KubernetesApi
+from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.loop.errors import TidemillError
 from tidemill.spec.crd import KINDS, definition
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tidemill.loop.errors import LeaseHeld, TemporaryError
 
 if TYPE_CHECKING:
-    from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.sql.database import Database
 
 _TRY, _CONFIRM = 2.0, 5.0  # seconds
 
@@ -26,7 +26,7 @@ class Leadership:
     """Of the controllers that keep the same `namespaces` (none: all) from the same database."""
 
     def __init__(self, database: Database, namespaces: Sequence[str]) -> None:
-        from tidemill.adapters.sql_lease import Leases
+        from tidemill.adapters.sql.lease import Leases
 
         self._database, self._leases = database, Leases(database)
         # No loop's key: those are <namespace>/<name>.

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.kubernetes_api import ApiError
+from tidemill.adapters.kubernetes.api import ApiError
 
 from .merge_patch import patch_to
 from .wanted import FINALIZER, VERSION, Owner, Wanted
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.kubernetes.api import KubernetesApi
 
 _KIND = "ModelLoop"
 

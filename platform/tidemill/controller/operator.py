@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.kubernetes_api import ApiError
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.loop.errors import TidemillError
 
 from .keeper import Keeper, Tell
@@ -24,7 +24,7 @@ from .status import failed_status
 from .wanted import WOKEN, Seen, Wanted, key_of
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.kubernetes.api import KubernetesApi
 
 _RETRY = 5.0
 _ASK = 600.0  # seconds after which a loop is asked for by name: a watch that broke may have missed that it went

@@ -14,9 +14,9 @@ from .remembered import RememberedRegistry
 from .wanted import Owner
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
-    from tidemill.adapters.manifests.model_deployment import ModelServing
-    from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.kubernetes.model_deployment import ModelServing
+    from tidemill.adapters.sql.database import Database
     from tidemill.adapters.step_settings import StepSettings, TaskSettings
     from tidemill.loop.context import Context
     from tidemill.loop.ports import Notifier, Pipelines, Serving, State
@@ -47,11 +47,11 @@ class Place:
 
     def context(self, loop: ModelLoop, owner: Owner, notifier: Notifier) -> Context:
         from tidemill.adapters.great_expectations import GreatExpectationsValidator
+        from tidemill.adapters.log.stored import StoredPredictionLog
         from tidemill.adapters.mlflow_registry import MlflowRegistry
         from tidemill.adapters.scoped_registry import ScopedRegistry
-        from tidemill.adapters.sql_outcomes import SqlOutcomes
+        from tidemill.adapters.sql.outcomes import SqlOutcomes
         from tidemill.adapters.store_source import StoreSource
-        from tidemill.adapters.stored_log import StoredPredictionLog
         from tidemill.loop.context import Context, Ports
 
         root = join(self._storage, owner.namespace, owner.name)
@@ -76,7 +76,7 @@ class Place:
 
     def state(self, owner: Owner) -> State:
         from tidemill.adapters.scoped_state import ScopedState
-        from tidemill.adapters.sql_state import SqlState
+        from tidemill.adapters.sql.state import SqlState
 
         return ScopedState(SqlState(self._database), owner.namespace)
 
@@ -108,12 +108,12 @@ class Place:
         return pods
 
     def _pipelines(self, loop: ModelLoop, owner: Owner, root: str) -> Pipelines:
-        from tidemill.adapters.argo_pipelines import ArgoPipelines
+        from tidemill.adapters.argo.pipelines import ArgoPipelines
         from tidemill.adapters.cluster_runners import choose, serves_workflows
+        from tidemill.adapters.kubeflow.pipelines import KubeflowPipelines
         from tidemill.adapters.kubeflow.pods import Explainer
         from tidemill.adapters.kubeflow.server import KubeflowServer
-        from tidemill.adapters.kubeflow_pipelines import KubeflowPipelines
-        from tidemill.adapters.local_pipelines import compiled
+        from tidemill.adapters.local.pipelines import compiled
 
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
@@ -137,7 +137,7 @@ class Place:
         )
 
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
-        from tidemill.adapters.deployment_serving import DeploymentServing
+        from tidemill.adapters.kubernetes.deployment_serving import DeploymentServing
 
         pods = self._model_servers()
         serving = model_serving(pods, loop)
@@ -146,7 +146,7 @@ class Place:
 
 def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
     """How the loop's versions are served: from the image that they were trained in, since they need its packages."""
-    from tidemill.adapters.manifests.model_deployment import ModelServing
+    from tidemill.adapters.kubernetes.model_deployment import ModelServing
 
     given = {kind: pods.resources[kind] for kind in ("requests", "limits") if kind in pods.resources}
     return ModelServing(

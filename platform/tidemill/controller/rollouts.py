@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.kubernetes_api import ApiError
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.loop.context import Context
 
 from .merge_patch import patch_to
@@ -18,7 +18,7 @@ from .switches import corrections, hear, remember
 from .wanted import LOOP, VERSION, Owner
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
+    from tidemill.adapters.kubernetes.api import KubernetesApi
     from tidemill.loop.ports import State
 
 KIND = "ModelRollout"

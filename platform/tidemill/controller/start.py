@@ -11,8 +11,8 @@ from tidemill.loop.errors import TidemillError
 from tidemill.spec.profile import ProfileSpec
 
 if TYPE_CHECKING:
-    from tidemill.adapters.kubernetes_api import KubernetesApi
-    from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.sql.database import Database
 
     from .place import Place
 
@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float, workers: int, health: str) -> None:
     """Returns when it was told to stop (SIGTERM). `namespaces` empty: all; `every` in seconds."""
-    from tidemill.adapters.kubernetes_api import KubernetesApi
-    from tidemill.adapters.sql_database import Database
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.sql.database import Database
 
     from .place import Place
 

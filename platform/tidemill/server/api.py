@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tidemill.adapters.sql_catalog import Catalog
+from tidemill.adapters.sql.catalog import Catalog
 from tidemill.loop.asking import WORDS, ask
 from tidemill.loop.ports import Clock
 from tidemill.loop.standing import standing

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tidemill.adapters.sql_catalog import LoopUnknown
+from tidemill.adapters.sql.catalog import LoopUnknown
 from tidemill.loop.errors import LabelRefused, NothingToDo, TemporaryError
 
 from .access import METRICS

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
-from tidemill.adapters.kubernetes_auth import KubernetesAuth, User
+from tidemill.adapters.kubernetes.auth import KubernetesAuth, User
 from tidemill.loop.errors import TemporaryError, TidemillError
 
 from .access import GROUP, Access, Caller

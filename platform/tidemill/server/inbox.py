@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tidemill.adapters.sql_catalog import LoopStore, unknown
+from tidemill.adapters.sql.catalog import LoopStore, unknown
 from tidemill.loop.asking import ask
 from tidemill.loop.ids import digest_of
 

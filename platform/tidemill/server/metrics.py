@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tidemill.adapters.sql_catalog import Catalog
-from tidemill.adapters.sql_queries import Overview
+from tidemill.adapters.sql.catalog import Catalog
+from tidemill.adapters.sql.queries import Overview
 from tidemill.loop.standing import step_of
 
 FRESH = 10.0  # seconds for which an overview is good: two Prometheis cost no more than one

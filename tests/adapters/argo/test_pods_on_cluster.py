@@ -13,7 +13,7 @@ import pytest
 import small_pipelines
 from kfp.compiler import Compiler
 from pipelines_world import Runner
-from tidemill.adapters.argo_pipelines import ArgoPipelines
+from tidemill.adapters.argo.pipelines import ArgoPipelines
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnStatus
 

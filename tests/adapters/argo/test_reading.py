@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from tidemill.adapters.argo import reading
+from tidemill.adapters.argo.pipelines import workflow_name
 from tidemill.adapters.argo.run import CANCELLED
-from tidemill.adapters.argo_pipelines import workflow_name
 
 
 def node(name: str, phase: str, minute: int, kind: str = "Pod", ended: int | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tidemill.adapters.kubernetes_api import ApiError, KubernetesApi
+from tidemill.adapters.kubernetes.api import ApiError, KubernetesApi
 from tidemill.loop.errors import TidemillError
 
 _VERSION, _KIND = "argoproj.io/v1alpha1", "Workflow"

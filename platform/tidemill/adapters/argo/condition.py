@@ -10,8 +10,8 @@ import ast
 import re
 from collections.abc import Mapping
 
-from .refused import refuse
-from .values import Value, expression, text_literal
+from tidemill.adapters.argo.refused import refuse
+from tidemill.adapters.argo.values import Value, expression, text_literal
 
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .condition import when
-from .refused import Json, only, refuse
-from .step import FOLDER
-from .values import Value, component_input, constant, selected, task_output, typed
+from tidemill.adapters.argo.condition import when
+from tidemill.adapters.argo.refused import Json, only, refuse
+from tidemill.adapters.argo.step import FOLDER
+from tidemill.adapters.argo.values import Value, component_input, constant, selected, task_output, typed
 
 _TASK = (
     "cachingOptions", "componentRef", "dependentTasks", "inputs", "iteratorPolicy", "parameterIterator", "retryPolicy",

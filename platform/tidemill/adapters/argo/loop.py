@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .refused import Json, only
-from .step import FOLDER
-from .values import Value, component_input, constant, expression
+from tidemill.adapters.argo.refused import Json, only
+from tidemill.adapters.argo.step import FOLDER
+from tidemill.adapters.argo.values import Value, component_input, constant, expression
 
 INDEX = "tidemill-index"
 

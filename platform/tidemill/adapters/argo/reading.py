@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .run import CANCELLED
+from tidemill.adapters.argo.run import CANCELLED
 
 _ENDED = ("Succeeded", "Failed", "Error")
 _SHUT = ("Terminate", "Stop")

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from tidemill.adapters.argo.refused import Json, only, refuse
+from tidemill.adapters.argo.values import encoded, typed
 from tidemill.adapters.step_settings import StepSettings, TaskSettings
-
-from .refused import Json, only, refuse
-from .values import encoded, typed
 
 FOLDER = "tidemill-folder"  # the URI below which a task leaves what it makes: `<root>/condition-1/train`
 OUTPUTS = "/tmp/tidemill"  # the launcher's own folder

@@ -12,15 +12,14 @@ from typing import Any
 
 import yaml
 
+from tidemill.adapters.argo import dag, step
+from tidemill.adapters.argo.loop import INDEX, Loop
+from tidemill.adapters.argo.refused import Json, NotTranslatable, only, refuse
+from tidemill.adapters.argo.run import Run
+from tidemill.adapters.argo.values import Value, encoded, item, typed
+from tidemill.adapters.argo.workflow import workflow
 from tidemill.adapters.step_settings import StepSettings
 from tidemill.loop.errors import TidemillError
-
-from . import dag, step
-from .loop import INDEX, Loop
-from .refused import Json, NotTranslatable, only, refuse
-from .run import Run
-from .values import Value, encoded, item, typed
-from .workflow import workflow
 
 _WHOLE = "(the pipeline)"
 _ENTRYPOINT = "pipeline"

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .refused import refuse
+from tidemill.adapters.argo.refused import refuse
 
 _FIELDS = re.compile(r'parseJson\(string_value\)((?:\["[^"\\]+"\])+)')
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tidemill.adapters.argo.models import argo_models
+from tidemill.adapters.argo.run import Run
 from tidemill.adapters.step_settings import StepSettings
-from tidemill.loop.errors import TidemillError
-
-from .run import Run
 
 # Argo's own containers, which its installation may leave without any of this.
 _OWN = {
@@ -31,12 +30,6 @@ def workflow(
     settings: StepSettings,
 ) -> dict[str, Any]:
     """Checked field by field by hera's model of Argo's API: a field that Argo has not is an error here."""
-    try:
-        from hera.workflows import models
-    except ImportError as error:
-        raise TidemillError(
-            "Turns on Argo Workflows need hera, which is not installed: pip install 'tidemill[cluster]'."
-        ) from error
     security: dict[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if settings.run_as_user is not None:
         security["runAsUser"] = settings.run_as_user
@@ -55,7 +48,7 @@ def workflow(
         "serviceAccountName": settings.service_account or None,
         "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets] or None,
     }
-    made = models.Workflow.model_validate(
+    made = argo_models().Workflow.model_validate(
         {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",

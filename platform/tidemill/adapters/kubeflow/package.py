@@ -14,9 +14,8 @@ from typing import Any
 
 import yaml
 
+from tidemill.adapters.step_settings import StepSettings, TaskSettings
 from tidemill.loop.errors import TidemillError
-
-from ..step_settings import StepSettings, TaskSettings
 
 _EXECUTOR = "exec-"
 _GB = 10**9

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .. import pod_state
-from ..pod_state import Pod
-from ..turn_result import Unexplained
+from tidemill.adapters.kubernetes import pod_state
+from tidemill.adapters.kubernetes.pod_state import Pod
+from tidemill.adapters.turn_result import Unexplained
 
 if TYPE_CHECKING:
-    from ..kubernetes_api import KubernetesApi
+    from tidemill.adapters.kubernetes.api import KubernetesApi
 
 _EXECUTOR = re.compile(r"exec-([\w-]+)")
 _LINES = 40

@@ -20,12 +20,12 @@ def run_policy(
     `nice` is how far this process gives way to others."""
     from tidemill.adapters.file_source import FileSource
     from tidemill.adapters.great_expectations import GreatExpectationsValidator
-    from tidemill.adapters.inline_pipelines import InlinePipelines
     from tidemill.adapters.kept_validation import KeptValidation
+    from tidemill.adapters.local.inline import InlinePipelines
     from tidemill.adapters.memory_registry import MemoryRegistry
     from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
     from tidemill.adapters.notifiers import NoNotifier
-    from tidemill.adapters.sql_state import SqlState
+    from tidemill.adapters.sql.state import SqlState
     from tidemill.gateway.inline import InlineDataPlane
     from tidemill.loop.context import Context, Ports
     from tidemill.loop.replay import Replay, SetClock

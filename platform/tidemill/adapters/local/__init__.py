@@ -1,0 +1,1 @@
+"""Turns on this machine: the compiled pipeline run by kfp.local, each step a process."""

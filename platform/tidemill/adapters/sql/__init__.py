@@ -1,0 +1,1 @@
+"""State in a database: SQLite on a laptop, PostgreSQL on a cluster."""

@@ -1,0 +1,59 @@
+"""What a Pod's status and log say of a step that could not say it itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tidemill.adapters.kubernetes.pod_state import ended, waiting
+
+ARGO = 'time=2026-01-01T00:00:00.000Z level=INFO msg="sub-process exited" argo=true error="exit status {}"\n'
+
+
+def pod(state: dict[str, Any], **status: Any) -> dict[str, Any]:
+    named = {"name": "main", "image": "here/it:1", "state": state}
+    return {"metadata": {"namespace": "n", "name": "p"}, "status": {"containerStatuses": [named], **status}}
+
+
+def exited(code: int, reason: str = "Error") -> dict[str, Any]:
+    return pod({"terminated": {"exitCode": code, "reason": reason}})
+
+
+def test_what_argo_says_at_the_end_are_not_the_steps_last_words() -> None:
+    after = ARGO.format(137) + "Error: exit status 137\n"
+    found = ended(exited(137), "train", "epoch 1\n" + after)
+    assert found.killed
+    assert "without a word" in found.why
+    found = ended(exited(3), "train", "KeyError: 'weather'\n" + ARGO.format(3) + "Error: exit status 3\n")
+    assert (found.why, found.killed) == ("KeyError: 'weather' (exit code 3)", False)
+
+
+def test_a_step_that_ran_out_of_memory_was_killed() -> None:
+    found = ended(exited(137, "OOMKilled"), "train", "MemoryError: of something else\n")
+    assert found.killed
+    assert "OOMKilled" in found.why
+
+
+def test_a_step_that_said_nothing_is_said_to_have() -> None:
+    assert ended(exited(2), "train", "").why == "it said nothing (exit code 2)"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}, "the image here/it:1 could not be"),
+        ({"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "s" not found'}}, 'secret "s" not'),
+        ({"waiting": {"reason": "PodInitializing"}}, ""),
+        ({"running": {}}, ""),
+    ],
+)
+def test_what_keeps_a_pod_waiting_is_named(state: dict[str, Any], said: str) -> None:
+    found = waiting(pod(state))
+    assert said in found
+    assert bool(found) is bool(said)
+
+
+def test_a_pod_that_no_node_takes_says_why() -> None:
+    lacks = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    found = {"metadata": {}, "status": {"conditions": [lacks]}}
+    assert waiting(found) == "no node takes its Pod (Unschedulable: 0/3 nodes)"

@@ -1,0 +1,229 @@
+"""Turns as processes: some that hang where they open their pipeline, and three that run the real compiled one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tidemill.adapters.local.pipelines import LocalPipelines
+from tidemill.adapters.local.run_pipeline import RESULT, conclude
+from tidemill.adapters.mlflow_registry import MlflowRegistry
+from tidemill.decisions.verdict import Reason
+from tidemill.loop.model import Phase, TurnRequest
+from tidemill.loop.turn.artifact import verify
+from tidemill.loop.turn.request import folder_of
+from turn_world import DAYS, LOGISTIC, ROWS, turn
+
+pytestmark = pytest.mark.timeout(240)
+_PATIENCE = 60  # seconds, for a busy machine
+_hanging: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("project")
+
+
+@pytest.fixture(scope="module")
+def pipelines(home: Path) -> LocalPipelines:
+    return LocalPipelines(home / "home" / "turns")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.02)
+
+
+def submitted(pipelines: LocalPipelines, request: TurnRequest) -> int:
+    """The run's process group: the process that was started, which the nursery's forks join."""
+    pipelines.submit(request)
+    return pipelines._children[request.id].pid
+
+
+def members(group: int) -> set[int]:
+    """Living processes of a group."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if int(pgrp) == group and state != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+# hanging runs
+
+
+@pytest.fixture(scope="module")
+def hanging(home: Path) -> Iterator[LocalPipelines]:
+    """Its compiled pipeline is a pipe that nobody writes to: a run stands still where it opens it."""
+    os.mkfifo(home / "pipeline.yaml")
+    pipelines = LocalPipelines(home / "home" / "turns", home / "pipeline.yaml")
+    yield pipelines
+    for id in _hanging:  # what a test that failed has left hanging
+        pipelines.cancel(id)
+
+
+def started(hanging: LocalPipelines, home: Path) -> tuple[TurnRequest, int]:
+    """A run that holds its lock, so that one who did not start it sees it, and its group."""
+    request = turn(home)
+    _hanging.append(request.id)
+    group = submitted(hanging, request)
+    other = LocalPipelines(home / "home" / "turns")
+    until(lambda: other.status(request.id).phase is Phase.RUNNING)
+    return request, group
+
+
+def test_a_turn_that_nobody_submitted_is_unknown(hanging: LocalPipelines, home: Path) -> None:
+    assert hanging.status("never").phase is Phase.UNKNOWN
+    assert hanging.status(turn(home).id).phase is Phase.UNKNOWN
+    hanging.cancel("never")
+
+
+def test_a_run_that_was_killed_without_a_result_is_unknown_and_can_be_submitted_again(
+    hanging: LocalPipelines, home: Path
+) -> None:
+    request, group = started(hanging, home)
+    for pid in members(group):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: hanging.status(request.id).phase is Phase.UNKNOWN)
+    submitted(hanging, request)
+    assert hanging.status(request.id).phase is Phase.RUNNING
+    hanging.cancel(request.id)
+
+
+def test_a_run_outlives_who_started_it_and_is_found_under_way(hanging: LocalPipelines, home: Path) -> None:
+    request, group = started(hanging, home)
+    until(lambda: len(members(group)) == 2)  # what was started, and what the nursery forked for it
+    os.kill(group, signal.SIGKILL)
+    until(lambda: len(members(group)) == 1)
+    restarted = LocalPipelines(home / "home" / "turns", home / "pipeline.yaml")
+    assert restarted.status(request.id).phase is Phase.RUNNING
+    restarted.submit(request)
+    assert request.id not in restarted._children, "submitted twice, it runs once"
+    restarted.cancel(request.id)
+    until(lambda: not members(group))
+    assert restarted.status(request.id).phase is Phase.UNKNOWN
+
+
+def test_cancelling_ends_the_whole_group_as_often_as_one_likes(hanging: LocalPipelines, home: Path) -> None:
+    request, group = started(hanging, home)
+    assert members(group)
+    hanging.cancel(request.id)
+    hanging.cancel(request.id)
+    until(lambda: not members(group))
+    until(lambda: hanging.status(request.id).phase is Phase.UNKNOWN)
+
+
+def test_waiting_ends_with_the_time(hanging: LocalPipelines, home: Path) -> None:
+    request, _ = started(hanging, home)
+    assert hanging.wait(request.id, 0.1).phase is Phase.RUNNING
+    hanging.cancel(request.id)
+
+
+# how a run ended, from its records
+
+
+def test_a_branch_that_was_skipped_without_a_reason_is_a_failure() -> None:
+    found = conclude({"ingest": {}, "validate": {"verdict": "Passed"}}, "")
+    assert (found["phase"], found["reason"]) == ("failed", "PipelineFailed")
+    assert "finished steps: ingest, validate" in found["message"]
+
+
+def test_a_step_that_died_without_a_word_leaves_where_its_log_is() -> None:
+    found = conclude({"ingest": {}}, "RuntimeError: Task train finished with status FAILURE")
+    assert found["phase"] == "failed"
+    assert "run.log" in found["message"]
+
+
+def test_an_accepted_challenger_that_was_not_registered_is_a_failure() -> None:
+    steps = {"validate": {"verdict": "Passed"}, "evaluate": {"verdict": "Accepted", "message": "m"}}
+    assert conclude(steps, "")["phase"] == "failed"
+    assert conclude({**steps, "register": {}}, "")["phase"] == "succeeded"
+
+
+# the real pipeline
+
+
+@pytest.fixture(scope="module")
+def accepted(pipelines: LocalPipelines, home: Path) -> TurnRequest:
+    request = turn(home)
+    pipelines.submit(request)
+    pipelines.submit(request)
+    pipelines.wait(request.id, _PATIENCE)
+    return request
+
+
+def test_a_good_turn_ends_accepted_and_registered(pipelines: LocalPipelines, accepted: TurnRequest, home: Path) -> None:
+    status = pipelines.status(accepted.id)
+    assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.ACCEPTED), status.message
+    assert set(status.result) == {"ingest", "validate", "features", "train", "evaluate", "refit", "register"}
+    registry = MlflowRegistry(accepted.tracking_uri, home / "home" / "artifacts")
+    model = registry.get("tiny", status.result["register"]["version"])
+    assert model.turn == accepted.id
+    verify(folder_of(model.uri), model.digest)
+    assert status.result["refit"]["rows"] == DAYS * ROWS
+
+
+def test_a_turn_that_has_ended_is_not_run_again(pipelines: LocalPipelines, accepted: TurnRequest, home: Path) -> None:
+    result = folder_of(accepted.work_uri) / RESULT
+    before = result.stat().st_mtime_ns
+    for someone in (pipelines, LocalPipelines(home / "home" / "turns")):
+        someone.submit(accepted)
+        assert someone.status(accepted.id).phase is Phase.SUCCEEDED
+    assert result.stat().st_mtime_ns == before
+    assert len(MlflowRegistry(accepted.tracking_uri, home / "home" / "artifacts").versions("tiny")) == 2
+
+
+def test_kubeflow_keeps_what_its_dashboard_shows(accepted: TurnRequest) -> None:
+    kept = {path.name for path in (folder_of(accepted.work_uri) / "pipeline").rglob("*") if path.is_file()}
+    assert {"report", "card"} <= kept
+
+
+def test_data_that_cannot_be_trained_on_ends_the_run_with_a_reason(pipelines: LocalPipelines, home: Path) -> None:
+    request = turn(home, labels=lambda known: known.assign(label=1.0))
+    pipelines.submit(request)
+    status = pipelines.wait(request.id, _PATIENCE)
+    assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.DATA_REJECTED), status.message
+    assert "one class only" in status.message
+    assert set(status.result) == {"ingest", "validate"}
+
+
+HANGS = (
+    LOGISTIC
+    + """
+
+def never(X, y, previous=None):
+    import pathlib, threading
+    pathlib.Path(__file__).with_suffix(".began").touch()
+    threading.Event().wait()
+"""
+)
+
+
+def test_a_trainer_that_never_returns_is_ended_with_all_its_processes(pipelines: LocalPipelines, home: Path) -> None:
+    from tidemill.loop.turn.request import write_request
+
+    plain = turn(home, HANGS)
+    trainer = plain.spec["spec"]["model"]["trainer"].replace(":train", ":never")
+    model = {**plain.spec["spec"]["model"], "trainer": trainer, "timeout": "12s"}
+    request = replace(plain, spec={**plain.spec, "spec": {**plain.spec["spec"], "model": model}})
+    write_request(request)
+    group = submitted(pipelines, request)
+    status = pipelines.wait(request.id, _PATIENCE)
+    assert (status.phase, status.reason) == (Phase.FAILED, Reason.TIMED_OUT), status.message
+    assert "model.timeout (12 s)" in status.message
+    assert (home / f"{trainer.partition(':')[0]}.began").exists(), "it was the trainer that hung"
+    until(lambda: not members(group))
+    result = json.loads((folder_of(request.work_uri) / RESULT).read_text())
+    assert result["reason"] == "TimedOut"

@@ -1,0 +1,54 @@
+"""What a failed run says where no step could: its log does."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude, main
+
+KFP = "RuntimeError: Pipeline 'p' finished with status FAILURE. Inner task failed: '{}' inside 'condition-1'."
+TRACE = """Traceback (most recent call last):
+  File "ephemeral_component.py", line 12, in train
+    from tidemill.loop.turn import steps
+ModuleNotFoundError: No module named 'tidemill.loop'
+"""
+
+
+def test_a_trainers_process_that_was_killed_is_the_trainers_failure() -> None:
+    found = conclude({"ingest": {}}, KFP.format("train"), "Task 'train' finished with status FAILURE\n")
+    assert (found["phase"], found["reason"], found["step"]) == ("failed", "TrainerFailed", "train")
+    assert found["message"].startswith("Step train failed: its process ended without a word")
+    assert "run.log" in found["message"]
+
+
+def test_another_steps_process_that_was_killed_is_the_pipelines() -> None:
+    found = conclude({}, KFP.format("register"))
+    assert (found["reason"], found["step"]) == ("PipelineFailed", "register")
+
+
+def test_the_last_error_in_the_log_is_said() -> None:
+    found = conclude({}, KFP.format("train"), "OSError: an older one\n" + TRACE + "and some more words\n")
+    assert (found["reason"], found["step"]) == ("PipelineFailed", "train")
+    assert "Step train failed: ModuleNotFoundError: No module named 'tidemill.loop'. The run's log" in found["message"]
+
+
+def test_what_a_step_recorded_goes_before_what_kubeflow_says() -> None:
+    record = {"failed": True, "reason": "TrainerFailed", "message": "m:train raised ValueError: no"}
+    found = conclude({"ingest": {}, "train": record}, KFP.format("train"), TRACE)
+    assert (found["reason"], found["step"], found["message"]) == ("TrainerFailed", "train", record["message"])
+
+
+def test_who_finds_the_turn_taken_leaves_it_alone(tmp_path: Path) -> None:
+    (tmp_path / "steps").mkdir()
+    with (tmp_path / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        main(tmp_path, tmp_path / "no.yaml")
+    assert (tmp_path / "steps").exists()
+    assert not (tmp_path / RESULT).exists()
+
+
+def test_a_turn_that_has_ended_is_not_begun_again(tmp_path: Path) -> None:
+    (tmp_path / RESULT).write_text("{}")
+    main(tmp_path, tmp_path / "no.yaml")
+    assert (tmp_path / RESULT).read_text() == "{}"

@@ -5,6 +5,7 @@ python controller_world.py FOLDER NAMESPACE PORT     # the real operator over su
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from datetime import UTC, datetime, time, timedelta
@@ -118,7 +119,18 @@ def main(folder: Path, namespace: str, port: int) -> None:
     api = KubernetesApi()
     database = Database(os.environ.get("TIDEMILL_STATE_URL", f"sqlite:///{folder}/state.db"))
     place: Any = FilePlace(folder, api, database)
-    run_in(place, database, api, [namespace], 60.0, 2, f"http://127.0.0.1:{port}/healthz")
+    health = f"http://127.0.0.1:{port}/healthz"
+    # By this module's own name: the process that ticks knows no other's __main__.
+    from controller_world import opened
+
+    run_in(place, database, api, [namespace], 60.0, 2, health, functools.partial(opened, folder))
+
+
+def opened(folder: Path) -> Any:
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+
+    url = os.environ.get("TIDEMILL_STATE_URL", f"sqlite:///{folder}/state.db")
+    return FilePlace(folder, KubernetesApi(), Database(url))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tidemill.adapters.sql.state import SqlState
 from tidemill.controller.keeper import Keeper
 from tidemill.controller.operator import Operator
 from tidemill.controller.queue import Queue
+from tidemill.controller.ticker import Ticker
 from tidemill.loop.asking import ask
 from tidemill.loop.replay import SetClock
 
@@ -33,7 +34,7 @@ class World:
     def start(self) -> None:
         """As a controller that was just started: it remembers nothing."""
         self.queue = Queue()
-        self.keeper = Keeper(self.place, SetClock(NOW), 60.0, self.tell)
+        self.keeper = Keeper(Ticker(self.place, SetClock(NOW), self.tell), 60.0, self.tell)
         self.operator = Operator(self.keeper, self.api, self.queue, 60.0, self.tell)  # type: ignore[arg-type]
 
     def tell(self, _: Any, event: str, message: str) -> None:

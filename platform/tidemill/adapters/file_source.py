@@ -7,11 +7,13 @@ import io
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.model import Partition
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -63,6 +65,8 @@ def partition_of(start: datetime, digest: str, uri: str) -> Partition:
 def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
     """A Parquet or CSV file as a frame; `content` is its bytes where it is not on this machine. Raises DataUnreadable
     naming the file and what the reader said."""
+    import pandas as pd
+
     source = path if content is None else io.BytesIO(content)
     try:
         if path.suffix == ".parquet":

@@ -6,12 +6,13 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import read_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WHERE = ("column", "column_list", "column_A", "column_B", "batch_id")
 _ROW_COUNTS = ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tidemill.loop.ports import Validator
 from tidemill.loop.turn.files import read_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class KeptValidation:
@@ -33,6 +35,8 @@ class KeptValidation:
 
 
 def _digest(frame: pd.DataFrame, suite: str, per_partition: bool) -> str:
+    import pandas as pd
+
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     content.update(repr((list(frame.columns), [str(t) for t in frame.dtypes], per_partition)).encode())
     content.update(read_bytes(suite))

@@ -79,6 +79,9 @@ class MemoryOutcomes:
         frames = [frame for at, frame in self._arrivals if floor < at <= by]
         return pd.concat(frames, ignore_index=True) if frames else _arrivals({}, by)
 
+    def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
+        return len(self.known(by or datetime.max.replace(tzinfo=UTC), since))
+
 
 def _arrivals(labels: dict[str, float], at: datetime) -> pd.DataFrame:
     return pd.DataFrame(

@@ -52,10 +52,15 @@ class SqliteOutcomes:
         """As `record`, without a data frame: a server that only passes labels on need not import pandas."""
         return self._record(checked_pairs(pairs), at, source)
 
-    def count(self) -> int:
-        """How many keys have a label."""
+    def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
+        """How many keys have a label that arrived in that time."""
+        limits = [
+            (f"arrived_at {sign} ?", microseconds(at)) for sign, at in (("<=", by), (">", since)) if at is not None
+        ]
+        where = " AND ".join(["1", *(condition for condition, _ in limits)])
         with self._transaction(write=False) as database:
-            return int(database.execute("SELECT count(*) FROM labels").fetchone()[0])
+            query = f"SELECT count(*) FROM labels WHERE {where}"
+            return int(database.execute(query, [value for _, value in limits]).fetchone()[0])
 
     def _record(self, given: Sequence[tuple[str, float]], at: datetime, source: str) -> Receipt:
         moment = microseconds(at)

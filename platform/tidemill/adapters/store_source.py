@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from fnmatch import fnmatch
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tidemill.adapters.file_source import day_of, partition_of, read_table
 from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.model import Partition
 from tidemill.loop.turn.files import join, listing, read_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class StoreSource:

@@ -39,7 +39,7 @@ class Place:
                 "On a cluster the Profile must name `storage` (a URL such as s3://bucket/folder) and `tracking` (an "
                 "MLflow server): turns run in other Pods than this one."
             )
-        self._profile, self._database, self._api = profile, database, api
+        self._profile, self.database, self.api = profile, database, api
         self._storage, self._tracking = profile.storage, profile.tracking
         self._home = home_namespace
         self._steps(), self._model_servers()  # what is missing is said at the start, not by a loop's first tick
@@ -63,7 +63,7 @@ class Place:
         ports = Ports(
             source=StoreSource(root, pattern, format),
             log=StoredPredictionLog(join(root, "predictions"), merge=True),
-            outcomes=SqlOutcomes(self._database, f"{owner.namespace}/{owner.name}"),
+            outcomes=SqlOutcomes(self.database, f"{owner.namespace}/{owner.name}"),
             registry=ScopedRegistry(RememberedRegistry(registry), prefix),
             serving=self._serving(loop, owner),
             pipelines=self._pipelines(loop, owner, root),
@@ -78,12 +78,12 @@ class Place:
         from tidemill.adapters.scoped_state import ScopedState
         from tidemill.adapters.sql.state import SqlState
 
-        return ScopedState(SqlState(self._database), owner.namespace)
+        return ScopedState(SqlState(self.database), owner.namespace)
 
     def rollouts(self, owner: Owner) -> Rollouts:
         from .rollouts import Rollouts
 
-        return Rollouts(self._api, owner)
+        return Rollouts(self.api, owner)
 
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."
@@ -119,10 +119,10 @@ class Place:
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
             if not self._argo_is_there:  # asked until it is, not for each of a thousand loops
-                choose("", serves_workflows(self._api), "argo")
+                choose("", serves_workflows(self.api), "argo")
                 self._argo_is_there = True
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
-            return ArgoPipelines(self._api, self._prefix(owner) + owner.name, settings)
+            return ArgoPipelines(self.api, self._prefix(owner) + owner.name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.namespace)
         return KubeflowPipelines(
@@ -133,7 +133,7 @@ class Place:
             root,
             loop.spec.model.timeout,
             SystemClock(),  # how long a run took, whatever time the loop lives in
-            Explainer(self._api, kubeflow.namespace),
+            Explainer(self.api, kubeflow.namespace),
         )
 
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
@@ -141,7 +141,7 @@ class Place:
 
         pods = self._model_servers()
         serving = model_serving(pods, loop)
-        return DeploymentServing(loop, owner.namespace, serving, self._api, SystemClock(), owner.reference)
+        return DeploymentServing(loop, owner.namespace, serving, self.api, SystemClock(), owner.reference)
 
 
 def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tidemill.loop.errors import TidemillError
@@ -25,11 +26,6 @@ _log = logging.getLogger(__name__)
 
 def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float, workers: int, health: str) -> None:
     """Returns when it was told to stop (SIGTERM). `namespaces` empty: all; `every` in seconds."""
-    from tidemill.adapters.kubernetes.api import KubernetesApi
-    from tidemill.adapters.sql.database import Database
-
-    from .place import Place
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     state = profile.state or os.environ.get("TIDEMILL_STATE_URL")
     if state is None:
@@ -39,9 +35,20 @@ def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float
         )
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
+    opener = partial(open_place, profile, state, workers)
+    place = opener()
+    run_in(place, place.database, place.api, namespaces, every, workers, health, opener)
+
+
+def open_place(profile: ProfileSpec, state: str, workers: int) -> Place:
+    """In this process and in the one that ticks when libraries are needed: each has its own connections."""
+    from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.sql.database import Database
+
+    from .place import Place
+
     api = KubernetesApi()
-    database = Database(state, pool_size=workers + 2)
-    run_in(Place(profile, database, api, api.access.namespace), database, api, namespaces, every, workers, health)
+    return Place(profile, Database(state, pool_size=workers + 2), api, api.access.namespace)
 
 
 def run_in(
@@ -52,23 +59,29 @@ def run_in(
     every: float,
     workers: int,
     health: str,
+    opener: Callable[[], Place],
 ) -> None:
-    """Keeps the loops of a place until told to stop. What runs then ends first; a tick that hangs is left as if it had
+    """Keeps the loops of a place until told to stop; `opener` opens the same place again in another process. What runs then ends first; a tick that hangs is left as if it had
     been killed, which loses nothing."""
     import kopf
 
+    from tidemill.adapters.helper import Helper
     from tidemill.adapters.stated_clock import open_clock
 
+    from .elsewhere import LightFirst, OpenTicker
     from .events import Announcer
     from .keeper import Keeper
     from .leader import Leadership
     from .operator import Operator
     from .queue import Queue
+    from .ticker import Ticker
     from .watching import registry
     from .workers import Workers
 
     queue, tell = Queue(), Announcer(api)
-    operator = Operator(Keeper(place, open_clock(), every, tell), api, queue, every, tell)
+    helper = Helper(OpenTicker(opener), "tick")
+    ticks = LightFirst(Ticker(place, open_clock(), tell), helper, tell)
+    operator = Operator(Keeper(ticks, every, tell), api, queue, every, tell)
     leadership = Leadership(database, namespaces)
     pool = Workers(queue, operator.step, workers, leadership.is_mine, operator.slow)
     healthy = {"acts": leadership.is_mine, "loops": lambda: len(queue), "hanging": lambda: pool.hanging}
@@ -85,4 +98,5 @@ def run_in(
     finally:
         if not pool.stop(GRACE):
             _log.warning("some ticks did not end within %.0f s; the next controller goes on where they were", GRACE)
+        helper.stop()
         leadership.stop()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tidemill.decisions.admit import AdmitAction, BatchFacts, admit
 from tidemill.decisions.verdict import Reason
@@ -15,6 +13,9 @@ from .context import Context, Event, Write
 from .errors import DataUnreadable
 from .frames import arrays, canonical, changed_kinds, feature_columns, kinds_of
 from .model import Partition
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def admit_arrivals(context: Context, now: datetime) -> None:

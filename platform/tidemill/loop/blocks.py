@@ -7,10 +7,9 @@ own and none can be looked at "one time too often".
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tidemill.decisions.judge import AT_LEVEL
 from tidemill.stats.calibration import apply, at_level
@@ -20,6 +19,10 @@ from . import standing
 from .context import Context
 from .model import Role
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOOK_AGAIN = timedelta(hours=1)
 LOSSES = {"log_loss": log_loss_rows, "brier": brier_rows}
 
 
@@ -40,9 +43,23 @@ def close_blocks(context: Context, now: datetime) -> None:
         candidates.append(day)
         day += timedelta(days=1)
     for candidate in candidates:
+        if not _may_have_labels(context, candidate, now):
+            continue
         block = _block(context, candidate, now)
         if block is not None:
             context.state.put_once(context.name, "block", block["id"], block)
+        else:
+            looked = {"at": now.isoformat(), "labels": context.ports.outcomes.count(now)}
+            context.state.put(context.name, "unlabelled", f"{candidate:%Y-%m-%d}", looked)
+
+
+def _may_have_labels(context: Context, day: datetime, now: datetime) -> bool:
+    """A day that was looked at and had nothing is looked at again when labels have come, and for what may have been
+    logged late, once in a while: a day without a single request is asked for each minute otherwise."""
+    looked = context.state.get(context.name, "unlabelled", f"{day:%Y-%m-%d}")
+    if looked is None or now - datetime.fromisoformat(looked["at"]) >= LOOK_AGAIN:
+        return True
+    return bool(context.ports.outcomes.count(now) != looked["labels"])
 
 
 def _block(context: Context, day: datetime, now: datetime) -> dict[str, Any] | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from .ports import Outcomes, PredictionReader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KEPT_DAYS = 64
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tidemill.spec.model_loop import Data
 
 from .errors import DataUnreadable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def canonical(frame: pd.DataFrame, data: Data) -> pd.DataFrame:
     """Key as text, event time as UTC. Raises DataUnreadable where the event time is no time."""
+    import pandas as pd
+
     frame = frame.copy()
     if data.key in frame:
         frame[data.key] = frame[data.key].astype(str)
@@ -30,6 +34,8 @@ def kind_of(column: pd.Series[Any]) -> str:
 
     A column of nothing but nulls is "nothing": it has lost its values, not changed its type.
     """
+    import pandas as pd
+
     if column.isna().all():
         return "nothing"
     if pd.api.types.is_bool_dtype(column):

@@ -6,16 +6,17 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from .context import Context
 from .model import ModelVersion, Phase, Readiness, Receipt, Route, TurnRequest, TurnStatus
 from .ports import Entry, Outcomes, Pipelines, Registry, Serving, State, Write
 from .tick import TickReport, tick
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def plan(context: Context, now: datetime) -> TickReport:
@@ -82,8 +83,15 @@ class _DryOutcomes:
         return Receipt(len(labels), 0, 0)
 
     def known(self, by: datetime, since: datetime | None = None) -> pd.DataFrame:
+        import pandas as pd
+
         frames = [self._below.known(by, since), *self._new]
         return pd.concat(frames).drop_duplicates("key") if self._new else frames[0]
+
+    def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
+        if not self._new:
+            return self._below.count(by, since)
+        return len(self.known(by or datetime.max.replace(tzinfo=UTC), since))
 
 
 class _DryRegistry:

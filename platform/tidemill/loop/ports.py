@@ -68,6 +68,9 @@ class Outcomes(Protocol):
         """Columns key, label, arrived_at: the first label of each key that arrived at or before `by`, and after
         `since` where given."""
 
+    def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
+        """How many keys `known` would tell of; without reading them. `by` None: whenever they arrived."""
+
 
 class Registry(Protocol):
     def register(self, name: str, artifact_uri: str, digest: str, turn: str, tags: Mapping[str, str]) -> ModelVersion:

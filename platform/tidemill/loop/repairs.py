@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tidemill.decisions.repair import RepairAction, RepairBlock, repair
 from tidemill.stats.calibration import fit
@@ -15,6 +13,9 @@ from .blocks import running_rollout, sound_blocks
 from .context import Context, Event, Write
 from .ids import digest_of
 from .model import Calibrator
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIN_ROWS = 200  # fewer outcomes say less about intercept and slope than the identity does
 
@@ -34,6 +35,8 @@ def recalibrate(context: Context, now: datetime) -> None:
 
 
 def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:
+    import pandas as pd
+
     through = blocks[-1]["id"]
     if any(document["through"] == through for document in context.calibrators(version)):
         return

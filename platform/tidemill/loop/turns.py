@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tidemill.decisions.start_turn import StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
@@ -19,6 +17,9 @@ from .repairs import serving_calibrator
 from .rollouts import begin_rollout, crown
 from .turn.files import join, write_bytes
 from .turn.request import read_request, write_request
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_ATTEMPTS = 3
 
@@ -84,7 +85,7 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         turn_running=running_turn(context) is not None,
         rollout_running=running_rollout(context) is not None,
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
-        new_outcomes=0 if idle else len(context.ports.outcomes.known(now, since=since)),
+        new_outcomes=0 if idle else context.ports.outcomes.count(now, since=since),
         admitted_rows=0 if idle else admitted_rows(context),
     )
 

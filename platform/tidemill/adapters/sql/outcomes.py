@@ -48,10 +48,14 @@ class SqlOutcomes:
         """As `record`, without a data frame: a server that only passes labels on need not import pandas."""
         return self._record(checked_pairs(pairs), at, source)
 
-    def count(self) -> int:
-        """How many keys have a label."""
+    def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
+        """How many keys have a label that arrived in that time."""
+        query = sa.select(sa.func.count()).select_from(_labels).where(_labels.c.loop == self._loop)
+        if by is not None:
+            query = query.where(_labels.c.arrived_at <= microseconds(by))
+        if since is not None:
+            query = query.where(_labels.c.arrived_at > microseconds(since))
         with self._database.transaction(write=False, what=_WHAT) as connection:
-            query = sa.select(sa.func.count()).select_from(_labels).where(_labels.c.loop == self._loop)
             return int(connection.execute(query).scalar_one())
 
     def known(self, by: datetime, since: datetime | None = None) -> pd.DataFrame:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import DataUnreadable
@@ -19,6 +18,9 @@ from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 
 from .files import read_bytes
 from .user_code import TrainerFailed, load
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def spec_of(request: TurnRequest) -> ModelLoopSpec:
@@ -36,6 +38,8 @@ def assemble(
     `read` gives canonical frames. Raises DataUnreadable where a partition's bytes are no longer those that
     were admitted.
     """
+    import pandas as pd
+
     data = spec_of(request).data
     frames = []
     for partition in request.partitions:
@@ -96,6 +100,8 @@ def objection(
 
 def held_out(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime) -> pd.Series[bool]:
     """True for the rows of the last holdOut before `as_of`: split by time, never at random."""
+    import pandas as pd
+
     mask: pd.Series[bool] = frame[spec.data.event_time] >= pd.Timestamp(as_of - spec.window.hold_out)
     return mask
 
@@ -122,6 +128,8 @@ def prepare(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime, project: 
 
 def windowed(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime) -> pd.DataFrame:
     """The hold-out and, before it, rows as old as `window.train` allows."""
+    import pandas as pd
+
     if spec.window.train == "all":
         return frame
     first = as_of - spec.window.hold_out - spec.window.train
@@ -129,6 +137,8 @@ def windowed(frame: pd.DataFrame, spec: ModelLoopSpec, as_of: datetime) -> pd.Da
 
 
 def _features(inputs: pd.DataFrame, project: Path, entry: str) -> pd.DataFrame:
+    import pandas as pd
+
     function = load(project, entry)
     try:
         X = function(inputs.copy())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tidemill.decisions.accept import AcceptAction, EvaluationFacts, SliceScore, accept
 from tidemill.decisions.verdict import Verdict
@@ -15,6 +14,9 @@ from tidemill.stats import calibration, scores
 
 from .data import Prepared, model_inputs
 from .user_code import TrainerFailed, probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = np.ndarray[Any, Any]
 ROWS = {"log_loss": scores.log_loss_rows, "brier": scores.brier_rows}
@@ -60,6 +62,8 @@ def evaluate(
     champion_saw_until: datetime | None,
 ) -> tuple[Verdict[AcceptAction], dict[str, Any], Array]:
     """The verdict, what to record (JSON-serialisable), and the challenger's probabilities on the hold-out."""
+    import pandas as pd
+
     late = prepared.raw[prepared.late]
     inputs, y = model_inputs(late, spec), prepared.y.to_numpy()[prepared.late]
     days, nightly = late[spec.data.event_time].dt.date.to_numpy(), spec.model.recalibrate.when != "never"
@@ -114,6 +118,8 @@ def _champion(model: Any, inputs: pd.DataFrame) -> Array:
 def _slices(
     late: pd.DataFrame, spec: ModelLoopSpec, mine: Array, theirs: Array, y: Array
 ) -> dict[str, dict[str, SliceScore]]:
+    import pandas as pd
+
     rows = ROWS[spec.evaluation.primary]
     table = pd.DataFrame(
         {"mine": rows(mine, y), "theirs": rows(theirs, y), "day": late[spec.data.event_time].dt.date.to_numpy()}
@@ -131,6 +137,8 @@ def daily_error(differences: Array, days: Array) -> float:
 
     Outcomes of one day are correlated, so what counts is the noise of the daily means.
     """
+    import pandas as pd
+
     daily = pd.Series(differences).groupby(days).mean()
     return float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
 

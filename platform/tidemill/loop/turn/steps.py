@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tidemill.decisions.accept import AcceptAction
 from tidemill.decisions.verdict import Reason
@@ -32,6 +31,9 @@ from .evaluation import evaluate
 from .files import fetch, fetch_folder, join, names, read_bytes, write_bytes
 from .request import from_json
 from .user_code import TrainerFailed, dump, probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STEPS = ("ingest", "validate", "features", "train", "evaluate", "refit", "register")
 PASSED = "Passed"
@@ -88,6 +90,8 @@ def explained(request: TurnRequest, step: str) -> Iterator[None]:
 
 def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]) -> dict[str, Any]:
     """Partitions joined with labels, as Parquet at `out`; `digest` is of its content."""
+    import pandas as pd
+
     labels = pd.read_parquet(io.BytesIO(read_bytes(request.labels_uri)))
     spec = data.spec_of(request)
 
@@ -121,6 +125,8 @@ def _fetched(request: TurnRequest, scratch: Path) -> dict[str, Path]:
 
 def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[str, Any]:
     """The suite on the whole snapshot, and what no suite knows: labels, hold-out. `verdict` is Passed or a reason."""
+    import pandas as pd
+
     spec = data.spec_of(request)
     frame = pd.read_parquet(dataset)
     failures: list[str] = []
@@ -138,6 +144,8 @@ def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[
 
 def features(request: TurnRequest, dataset: Path, out: Path) -> dict[str, Any]:
     """raw.parquet, X.parquet and late.npy in the folder `out`: the split is by time."""
+    import pandas as pd
+
     spec = data.spec_of(request)
     prepared = data.prepare(pd.read_parquet(dataset), spec, request.as_of, Path(request.project))
     out.mkdir(parents=True, exist_ok=True)
@@ -151,6 +159,8 @@ def features(request: TurnRequest, dataset: Path, out: Path) -> dict[str, Any]:
 
 
 def _prepared(request: TurnRequest, folder: Path) -> data.Prepared:
+    import pandas as pd
+
     raw = pd.read_parquet(folder / "raw.parquet")
     y = raw[data.spec_of(request).data.label.column].astype(float)
     return data.Prepared(raw, pd.read_parquet(folder / "X.parquet"), y, np.load(folder / "late.npy"))

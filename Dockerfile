@@ -41,8 +41,11 @@ RUN pip install --no-cache-dir --no-deps -r requirements.txt
 COPY --from=wheel /wheel /wheel
 RUN pip install --no-cache-dir --no-deps /wheel/*.whl
 
-# Controller, server, gateway: which one is said by its argument.
+# Controller, server, gateway: which one is said by its argument. They mostly wait: what a busy moment took of memory is
+# given back (the C library keeps it otherwise, for each thread on its own).
 FROM base AS platform
+ENV MALLOC_ARENA_MAX=2 \
+    MALLOC_TRIM_THRESHOLD_=131072
 COPY --from=build-platform /opt/tidemill /opt/tidemill
 RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd
 USER 65532:65532

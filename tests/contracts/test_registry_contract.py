@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from machine_servers import BUCKET, mlflow_server, store
 from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.adapters.mlflow_registry import MlflowRegistry
 from tidemill.loop.errors import VersionUnknown
@@ -18,12 +19,17 @@ Register = Callable[..., ModelVersion]
 _NUMBER = itertools.count(1)
 
 
-@pytest.fixture(scope="module", params=["mlflow", "memory"])
-def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+@pytest.fixture(scope="module", params=["mlflow", "mlflow-server", "memory"])
+def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     if request.param == "memory":
-        return MemoryRegistry()
+        yield MemoryRegistry()
+        return
     home = tmp_path_factory.mktemp("home")
-    return MlflowRegistry(f"sqlite:///{home}/mlflow.db", home / "artifacts")
+    if request.param == "mlflow":
+        yield MlflowRegistry(f"sqlite:///{home}/mlflow.db", home / "artifacts")
+        return
+    with store(), mlflow_server(home) as port:  # which takes no folder of this machine for a model's files
+        yield MlflowRegistry(f"http://127.0.0.1:{port}", f"s3://{BUCKET}/registry")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
+from tidemill.adapters.mlflow_reading import NotForUs, can_read, read_aliases, read_version
 from tidemill.loop.errors import ArtifactChanged, TemporaryError, VersionUnknown
 from tidemill.loop.model import ModelVersion
 from tidemill.loop.turn.artifact import verify
@@ -161,6 +162,12 @@ class MlflowRegistry:
 
     @_asks
     def get(self, name: str, version: str) -> ModelVersion:
+        if can_read(self._uri):
+            with suppress(NotForUs):
+                found = read_version(self._uri, name, version)
+                if found is None:
+                    raise self._unknown(name, version)
+                return _read(found)
         from mlflow.exceptions import MlflowException
 
         try:
@@ -168,13 +175,13 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code not in _ABSENT:
                 raise
-            raise VersionUnknown(
-                f"MLflow ({self._uri.split('@')[-1]}) has no version {version} of {name}. Was it deleted there? "
-                "`tidemill rollback` lets the previous champion serve."
-            ) from error
+            raise self._unknown(name, version) from error
 
     @_asks
     def aliases(self, name: str) -> dict[str, str]:
+        if can_read(self._uri):
+            with suppress(NotForUs):
+                return read_aliases(self._uri, name)
         from mlflow.exceptions import MlflowException
 
         try:
@@ -184,20 +191,28 @@ class MlflowRegistry:
                 raise
             return {}
 
+    def _unknown(self, name: str, version: str) -> VersionUnknown:
+        return VersionUnknown(
+            f"MLflow ({self._uri.split('@')[-1]}) has no version {version} of {name}. Was it deleted there? "
+            "`tidemill rollback` lets the previous champion serve."
+        )
+
     def _search(self, name: str, turn: str) -> list[ModelVersion]:
         return [version for version in self.versions(name) if version.turn == turn]
 
 
 def _version(found: Any) -> ModelVersion:
-    tags = dict(found.tags)
-    return ModelVersion(
-        version=str(found.version),
-        uri=str(found.source),
-        digest=tags.get(DIGEST, ""),
-        turn=tags.get(TURN, ""),
-        run_id=found.run_id or "",
-        tags=tags,
-    )
+    return _made(str(found.version), str(found.source), found.run_id, dict(found.tags))
+
+
+def _read(found: Mapping[str, Any]) -> ModelVersion:
+    """Of the REST API's document, which leaves out what is empty."""
+    tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", [])}
+    return _made(str(found["version"]), str(found.get("source", "")), found.get("run_id"), tags)
+
+
+def _made(version: str, uri: str, run_id: str | None, tags: dict[str, str]) -> ModelVersion:
+    return ModelVersion(version, uri, tags.get(DIGEST, ""), tags.get(TURN, ""), run_id or "", tags)
 
 
 def schema_tag(columns: list[str]) -> str:

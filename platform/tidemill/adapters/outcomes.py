@@ -54,13 +54,10 @@ class SqliteOutcomes:
 
     def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
         """How many keys have a label that arrived in that time."""
-        limits = [
-            (f"arrived_at {sign} ?", microseconds(at)) for sign, at in (("<=", by), (">", since)) if at is not None
-        ]
-        where = " AND ".join(["1", *(condition for condition, _ in limits)])
+        limits = [None if moment is None else microseconds(moment) for moment in (by, since)]
+        query = "SELECT count(*) FROM labels WHERE arrived_at <= ifnull(?, arrived_at) AND arrived_at > ifnull(?, -1)"
         with self._transaction(write=False) as database:
-            query = f"SELECT count(*) FROM labels WHERE {where}"
-            return int(database.execute(query, [value for _, value in limits]).fetchone()[0])
+            return int(database.execute(query, limits).fetchone()[0])
 
     def _record(self, given: Sequence[tuple[str, float]], at: datetime, source: str) -> Receipt:
         moment = microseconds(at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import MutableMapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +19,19 @@ if TYPE_CHECKING:
 
 class StoreSource:
     """`pattern` is a folder below the URI `root` (its objects of that format) or a glob. An object is there whole or
-    not at all, so none is ever seen half-written. Content is read once for each ETag."""
+    not at all, so none is ever seen half-written. Content is read once for each ETag; `known` remembers it for longer
+    than this object lives: (stamp, digest) by URI."""
 
-    def __init__(self, root: str, pattern: str, format: str) -> None:
+    def __init__(
+        self, root: str, pattern: str, format: str, known: MutableMapping[str, tuple[str, str]] | None = None
+    ) -> None:
         parts = pattern.rstrip("/").split("/")
         if not any(map(_is_glob, parts)):
             parts.append(f"*.{format}")
         fixed = next(number for number, part in enumerate(parts) if _is_glob(part))
         self._folder = join(root, *parts[:fixed])
         self._below = parts[fixed:]
-        self._digests: dict[str, tuple[str, str]] = {}
+        self._digests: MutableMapping[str, tuple[str, str]] = {} if known is None else known
 
     def partitions(self) -> list[Partition]:
         found = []
@@ -55,7 +59,7 @@ class StoreSource:
     def _digest(self, uri: str, stamp: str) -> str:
         known = self._digests.get(uri)
         if known is None or known[0] != stamp:
-            known = self._digests[uri] = (stamp, "sha256:" + hashlib.sha256(read_bytes(uri)).hexdigest())
+            self._digests[uri] = known = (stamp, "sha256:" + hashlib.sha256(read_bytes(uri)).hexdigest())
         return known[1]
 
 

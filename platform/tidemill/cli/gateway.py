@@ -64,9 +64,12 @@ def command(
 ) -> None:
     """Answer requests on a cluster: the data plane of every loop there."""
     import logging
+    from functools import partial
 
+    from tidemill.adapters.helper import Helper
     from tidemill.adapters.kubernetes.access import SERVICE_ACCOUNT
     from tidemill.adapters.kubernetes.api import KubernetesApi
+    from tidemill.adapters.log.shipped import Shipping
     from tidemill.adapters.log.shipper import LogShipper
     from tidemill.adapters.stated_clock import open_clock
     from tidemill.gateway.draining import Ending
@@ -77,7 +80,9 @@ def command(
     api = KubernetesApi()
     own = namespace or api.access.namespace
     token = token_file or (SERVICE_ACCOUNT / "token" if (SERVICE_ACCOUNT / "token").exists() else None)
-    shipper = LogShipper(spool / "predictions", storage, spool_limit << 20, log_seconds)
+    shipping = Helper(Shipping, "log shipping")  # it goes, with its libraries, when there are no requests
+    ship = partial(shipping.call, "ship")
+    shipper = LogShipper(spool / "predictions", storage, spool_limit << 20, log_seconds, ship)
     gateway = Gateway({}, None, None, open_clock(), host, port, KEEP_ALIVE)
     scopes = None if namespaces == "*" else [name.strip() for name in (namespaces or own).split(",") if name.strip()]
     _follow(gateway, api, own, scopes, spool / "routes", shipper, server, token, ending.asked)
@@ -87,6 +92,7 @@ def command(
     ending.wait(gateway.unready, drain_seconds)
     gateway.stop()
     shipper.close()
+    shipping.stop()
 
 
 def _follow(

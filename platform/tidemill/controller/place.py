@@ -10,7 +10,7 @@ from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join
 from tidemill.spec.resources import StepNeeds
 
-from .remembered import RememberedRegistry
+from .remembered import RememberedContent, RememberedRegistry
 from .wanted import Owner
 
 if TYPE_CHECKING:
@@ -31,9 +31,17 @@ PROJECT = Path("/project")  # where an image keeps the project's code
 
 class Place:
     """The cluster as the Profile describes it. `home_namespace` is the installation's own: loops of others carry their
-    namespace in the names that all namespaces share (MLflow's, Kubeflow's)."""
+    namespace in the names that all namespaces share (MLflow's, Kubeflow's). `scratch`: a folder for what was fetched
+    of prediction logs, which whoever opens the place again finds there; by default each has its own."""
 
-    def __init__(self, profile: ProfileSpec, database: Database, api: KubernetesApi, home_namespace: str) -> None:
+    def __init__(
+        self,
+        profile: ProfileSpec,
+        database: Database,
+        api: KubernetesApi,
+        home_namespace: str,
+        scratch: Path | None = None,
+    ) -> None:
         if profile.storage is None or profile.tracking is None:
             raise TidemillError(
                 "On a cluster the Profile must name `storage` (a URL such as s3://bucket/folder) and `tracking` (an "
@@ -41,7 +49,7 @@ class Place:
             )
         self._profile, self.database, self.api = profile, database, api
         self._storage, self._tracking = profile.storage, profile.tracking
-        self._home = home_namespace
+        self._home, self._scratch = home_namespace, scratch
         self._steps(), self._model_servers()  # what is missing is said at the start, not by a loop's first tick
         self._argo_is_there = False
 
@@ -59,17 +67,18 @@ class Place:
         pattern, format = (source.parquet, "parquet") if source.parquet is not None else (source.csv, "csv")
         assert pattern is not None, "the spec takes exactly one source"
         prefix = self._prefix(owner)
+        state = self.state(owner)
         registry = MlflowRegistry(self._tracking, join(root, "artifacts"))
         ports = Ports(
-            source=StoreSource(root, pattern, format),
-            log=StoredPredictionLog(join(root, "predictions"), merge=True),
+            source=StoreSource(root, pattern, format, RememberedContent(state, owner.name)),
+            log=StoredPredictionLog(join(root, "predictions"), merge=True, cache=self._cache(owner)),
             outcomes=SqlOutcomes(self.database, f"{owner.namespace}/{owner.name}"),
             registry=ScopedRegistry(RememberedRegistry(registry), prefix),
             serving=self._serving(loop, owner),
             pipelines=self._pipelines(loop, owner, root),
             validator=GreatExpectationsValidator(),
             notifier=notifier,
-            state=self.state(owner),
+            state=state,
         )
         image = loop.spec.model.image or self._steps().image
         return Context(loop, PROJECT, root, self._tracking, ports, root=root, image=image, prefix=prefix)
@@ -84,6 +93,9 @@ class Place:
         from .rollouts import Rollouts
 
         return Rollouts(self.api, owner)
+
+    def _cache(self, owner: Owner) -> Path | None:
+        return None if self._scratch is None else self._scratch / owner.namespace / owner.name
 
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."

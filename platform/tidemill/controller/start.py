@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidemill.loop.errors import TidemillError
@@ -35,12 +37,13 @@ def run_controller(profile: ProfileSpec, namespaces: Sequence[str], every: float
         )
     for name, value in _PATIENCE.items():
         os.environ.setdefault(name, value)
-    opener = partial(open_place, profile, state, workers)
-    place = opener()
-    run_in(place, place.database, place.api, namespaces, every, workers, health, opener)
+    with tempfile.TemporaryDirectory(prefix="tidemill-") as scratch:
+        opener = partial(open_place, profile, state, workers, Path(scratch))
+        place = opener()
+        run_in(place, place.database, place.api, namespaces, every, workers, health, opener)
 
 
-def open_place(profile: ProfileSpec, state: str, workers: int) -> Place:
+def open_place(profile: ProfileSpec, state: str, workers: int, scratch: Path) -> Place:
     """In this process and in the one that ticks when libraries are needed: each has its own connections."""
     from tidemill.adapters.kubernetes.api import KubernetesApi
     from tidemill.adapters.sql.database import Database
@@ -48,7 +51,7 @@ def open_place(profile: ProfileSpec, state: str, workers: int) -> Place:
     from .place import Place
 
     api = KubernetesApi()
-    return Place(profile, Database(state, pool_size=workers + 2), api, api.access.namespace)
+    return Place(profile, Database(state, pool_size=workers + 2), api, api.access.namespace, scratch)
 
 
 def run_in(
@@ -61,8 +64,8 @@ def run_in(
     health: str,
     opener: Callable[[], Place],
 ) -> None:
-    """Keeps the loops of a place until told to stop; `opener` opens the same place again in another process. What runs then ends first; a tick that hangs is left as if it had
-    been killed, which loses nothing."""
+    """Keeps the loops of a place until told to stop; `opener` opens the same place again in another process. What runs
+    then ends first; a tick that hangs is left as if it had been killed, which loses nothing."""
     import kopf
 
     from tidemill.adapters.helper import Helper

@@ -29,7 +29,8 @@ _log = logging.getLogger(__name__)
 
 
 class ShippedPredictionLog:
-    """`full` says why nothing more may be spooled, if so; `appended` is called after each append."""
+    """`full` says why nothing more may be spooled, if so; `appended` is called after each append; `ship` moves the
+    finished files of a folder to a URL, here or wherever else the folder can be reached."""
 
     def __init__(
         self,
@@ -37,8 +38,10 @@ class ShippedPredictionLog:
         url: str,
         full: Callable[[], str | None] = lambda: None,
         appended: Callable[[], None] = lambda: None,
+        ship: Callable[[Path, str], None] | None = None,
     ) -> None:
         self._wal, self._url, self._full, self._appended = spool / "wal", url, full, appended
+        self._ship = Shipping().ship if ship is None else ship
         self._writer = Writer(self._wal)
         self._lock, self._shipping = threading.Lock(), threading.Lock()
         self._reader: StoredPredictionLog | None = None
@@ -66,10 +69,8 @@ class ShippedPredictionLog:
     def ship(self) -> None:
         """Moves finished files to the store. Raises TemporaryError where it is away: they stay."""
         with self._shipping:
-            for path in sorted(self._wal.glob("*.jsonl")):
-                with finished(path) as yes:
-                    if yes:
-                        self._ship(path)
+            if any(self._wal.glob("*.jsonl")):
+                self._ship(self._wal, self._url)
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """As ports.PredictionLog has it: what this process appended, and what all others shipped."""
@@ -79,16 +80,28 @@ class ShippedPredictionLog:
             self._reader = StoredPredictionLog(self._url)
         return self._reader.read(start, end)
 
-    def _ship(self, path: Path) -> None:
-        try:
-            table = parsed(content(path))
-        except ValueError as error:
-            path.rename(path.with_suffix(".broken"))
-            _log.error("%s holds no rows of the prediction log and was set aside: %s", path, error)
-            return
-        for day, rows in by_day(table).items():
-            files.write_bytes(files.join(self._url, f"day={day}", f"part-{path.stem}.parquet"), as_parquet(rows))
-        path.unlink()
+
+class Shipping:
+    """What ships. It needs Arrow and the store's client, which a gateway lets another process have."""
+
+    def ship(self, wal: Path, url: str) -> None:
+        """Every finished file of the folder. Raises TemporaryError where the store is away: they stay."""
+        for path in sorted(wal.glob("*.jsonl")):
+            with finished(path) as yes:
+                if yes:
+                    _ship(path, url)
+
+
+def _ship(path: Path, url: str) -> None:
+    try:
+        table = parsed(content(path))
+    except ValueError as error:
+        path.rename(path.with_suffix(".broken"))
+        _log.error("%s holds no rows of the prediction log and was set aside: %s", path, error)
+        return
+    for day, rows in by_day(table).items():
+        files.write_bytes(files.join(url, f"day={day}", f"part-{path.stem}.parquet"), as_parquet(rows))
+    path.unlink()
 
 
 def _size(path: Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tidemill.adapters.log.shipped import ShippedPredictionLog
@@ -20,10 +21,17 @@ _log = logging.getLogger(__name__)
 
 class LogShipper:
     """`spool`: a folder of this process alone; what a killed one left there is shipped first. `storage`: the URL that
-    holds `<namespace>/<loop>/predictions`."""
+    holds `<namespace>/<loop>/predictions`; `ship` moves a folder's files to a URL."""
 
-    def __init__(self, spool: Path, storage: str, limit: int = SPOOL_LIMIT, seconds: float = SECONDS) -> None:
-        self._spool, self._storage, self._limit, self._seconds = spool, storage, limit, seconds
+    def __init__(
+        self,
+        spool: Path,
+        storage: str,
+        limit: int = SPOOL_LIMIT,
+        seconds: float = SECONDS,
+        ship: Callable[[Path, str], None] | None = None,
+    ) -> None:
+        self._spool, self._storage, self._limit, self._seconds, self._ship = spool, storage, limit, seconds, ship
         self._lock = threading.Lock()
         self._logs: dict[tuple[str, str], ShippedPredictionLog] = {}
         self._dirty: set[tuple[str, str]] = set()
@@ -42,7 +50,7 @@ class LogShipper:
             if key not in self._logs:
                 url = files.join(self._storage, namespace, loop, "predictions")
                 spool = self._spool / namespace / loop
-                self._logs[key] = ShippedPredictionLog(spool, url, self._full, lambda: self._appended(key))
+                self._logs[key] = ShippedPredictionLog(spool, url, self._full, lambda: self._appended(key), self._ship)
             return self._logs[key]
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""What an installation without MLflow takes of a cluster when it is idle: fresh, and after a loop has lived through days.
+"""What an installation without MLflow takes of a cluster when it is idle: fresh, and after days of a loop.
 
     bench/footprint.py --namespace NAMESPACE     reads an installation that is there
     bench/footprint.py --days 30                 installs the chart (as the end-to-end tests do: KUBECONFIG, Kubeflow

@@ -61,5 +61,3 @@ def opened(folder: Path) -> Any:
 
     (folder / "helpers").open("a").write(f"{os.getpid()}\n")
     return TroubledPlace(folder, ApiDouble(), Database(f"sqlite:///{folder}/state.db"))
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from controller_world import SPEC
 from kept_loop import World
 from tidemill.adapters.sql.database import Database
 from tidemill.adapters.sql.lease import Leases
+from tidemill.adapters.sql.queries import overview
 from tidemill.controller.keeper import BACK_OFF, SOON
 from tidemill.loop.errors import TemporaryError, TidemillError
 
@@ -56,12 +58,13 @@ def test_a_spec_that_is_wrong_is_told_in_the_words_of_validate_and_not_tried_aga
     world: World, spoil: dict[str, Any]
 ) -> None:
     world.make({**SPEC, **spoil}, history=False)
-    assert world.look() is None
+    assert world.look() == pytest.approx(60.0, rel=0.11)
     told = world.api.condition("Reconciled")
     assert (told["status"], told["reason"]) == ("False", "InvalidSpec")
     assert told["message"].startswith("modelloop/small: spec.window.hold")
     assert world.api.condition("Ready")["status"] == "Unknown"
-    assert [event for event, _ in world.told] == ["spec.invalid"]
+    world.look()
+    assert [event for event, _ in world.told] == ["spec.invalid"], "once"
     world.api.patch("ModelLoop", "small", {"window": {"holdOut": "5d", "holdout": None}})
     world.look()
     assert world.api.condition("Reconciled")["status"] == "True"
@@ -71,12 +74,27 @@ def test_a_spec_that_is_wrong_is_told_in_the_words_of_validate_and_not_tried_aga
 def test_a_loop_that_is_paused_is_left_alone_until_the_note_goes(world: World) -> None:
     world.make()
     world.note("paused", "true")
-    assert world.look() is None
+    assert world.look() == pytest.approx(60.0, rel=0.11)
     assert world.api.condition("Reconciled")["reason"] == "Paused"
     assert world.documents("turn") == []
     world.note("paused", None)
     world.look()
     assert len(world.documents("turn")) == 1
+
+
+@pytest.mark.parametrize("how", ["paused", "invalid"])
+def test_a_loop_that_nothing_may_be_done_for_is_looked_after_all_the_same(world: World, how: str) -> None:
+    """Alerts count the seconds since the last look: of the two, only a controller that is gone is one."""
+    world.with_champion()
+    world.state.put("team/small", "tick", "last", {"at": "2001-01-01T00:00:00+00:00"})
+    if how == "paused":
+        world.note("paused", "true")
+    else:
+        world.api.patch("ModelLoop", "small", {"window": {"holdOut": "never"}})
+    world.look()
+    assert world.api.condition("Reconciled")["reason"] == {"paused": "Paused", "invalid": "InvalidSpec"}[how]
+    last = overview(world.database)["team/small"].last_tick
+    assert last is not None and datetime.now(UTC) - datetime.fromisoformat(last) < timedelta(minutes=5)
 
 
 def test_what_fails_is_tried_again_ever_later_and_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

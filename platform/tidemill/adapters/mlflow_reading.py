@@ -18,9 +18,10 @@ from urllib.request import Request, urlopen
 from tidemill.loop.errors import TemporaryError
 
 # Of MLflow and of the HTTP library that it stands on.
-_CLIENTS_ALONE = (
-    "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH",
-    "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH", "NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+_CLIENTS_ALONE = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "NETRC")
+_TLS = (
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 )  # fmt: skip
 _SECONDS = 15.0
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter of a version that is no number
@@ -31,7 +32,8 @@ class NotForUs(Exception):
 
 
 def can_read(uri: str) -> bool:
-    return uri.startswith(("http://", "https://")) and not any(os.environ.get(name) for name in _CLIENTS_ALONE)
+    names = _CLIENTS_ALONE + (_TLS if uri.startswith("https://") else ())
+    return uri.startswith(("http://", "https://")) and not any(os.environ.get(name) for name in names)
 
 
 def read_version(uri: str, name: str, version: str) -> dict[str, Any] | None:

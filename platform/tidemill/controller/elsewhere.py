@@ -47,6 +47,9 @@ class LightFirst:
         ticked: Ticked = self._do("tick", wanted, now)
         return ticked
 
+    def look_after(self, wanted: Wanted, now: datetime) -> None:
+        self._here.look_after(wanted, now)
+
     def release(self, wanted: Wanted, now: datetime) -> None:
         self._do("release", wanted, now)
 

@@ -26,6 +26,8 @@ class Ticks(Protocol):
 
     def tick(self, wanted: Wanted, now: datetime) -> Ticked: ...
 
+    def look_after(self, wanted: Wanted, now: datetime) -> None: ...
+
     def release(self, wanted: Wanted, now: datetime) -> None: ...
 
     def forget(self, uid: str) -> None: ...
@@ -56,7 +58,8 @@ class Keeper:
         if wanted.is_deleted:
             return self._release(wanted, now)
         if wanted.says(PAUSED):
-            return Done(paused_status(wanted.generation, wanted.status, now), None)
+            status = paused_status(wanted.generation, wanted.status, now)
+            return Done(status, self._look_after(wanted, now))
         try:
             ticked = self._ticks.tick(wanted, now)
         except LeaseHeld as error:
@@ -71,6 +74,15 @@ class Keeper:
     def forget(self, uid: str) -> None:
         self._ticks.forget(uid)
         self._failures.pop(uid, None)
+
+    def _look_after(self, wanted: Wanted, now: datetime) -> float:
+        """A loop that nothing may be done for, as its author wants it, is looked at as often as any: else it could not
+        be told from one whose controller is gone. In how many seconds to look again."""
+        try:
+            self._ticks.look_after(wanted, now)
+        except TidemillError as error:
+            _log.warning("%s/%s: %s", wanted.owner.namespace, wanted.owner.name, error)
+        return self._every
 
     def _release(self, wanted: Wanted, now: datetime) -> Done:
         owner = wanted.owner
@@ -94,9 +106,12 @@ class Keeper:
     def _failed(self, wanted: Wanted, error: Exception, now: datetime) -> Done:
         owner, message = wanted.owner, str(error)
         if isinstance(error, SpecError):
-            # Only another spec helps; the object's next change wakes it.
-            self._told_before(wanted, message) or self._tell(owner, "spec.invalid", message)
-            return Done(failed_status("InvalidSpec", message, wanted.generation, wanted.status, now), None, message)
+            # Only another spec helps, and the object's next change wakes it.
+            told = self._told_before(wanted, message)
+            if not told:
+                self._tell(owner, "spec.invalid", message)
+            status = failed_status("InvalidSpec", message, wanted.generation, wanted.status, now)
+            return Done(status, self._look_after(wanted, now), "" if told else message)
         reason = _reason(error)
         if reason == "InternalError":
             _log.error("the tick of %s/%s failed", owner.namespace, owner.name, exc_info=error)

@@ -72,6 +72,12 @@ class Ticker:
             status = loop_status(context, report, wanted.generation, wanted.status, now, reconciled)
         return Ticked(status, _is_busy(report, status), "" if reconciled is RECONCILED else reconciled.message)
 
+    def look_after(self, wanted: Wanted, now: datetime) -> None:
+        """Says that the loop was looked at, where there is nothing that may be done for it."""
+        from tidemill.loop.heartbeat import beat
+
+        beat(self._place.state(wanted.owner), wanted.owner.name, now)
+
     def release(self, wanted: Wanted, now: datetime) -> None:
         """Ends what the loop has running elsewhere. Raises whatever keeps it from that."""
         from .release import release

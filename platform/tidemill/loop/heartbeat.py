@@ -1,4 +1,4 @@
-"""That a loop is looked after: when it last ticked. Whoever ticks says so; alarms and `readyz` read it."""
+"""That a loop is looked after: when it last ticked, or was seen to be paused. Whoever looks says so; alarms read it."""
 
 from __future__ import annotations
 

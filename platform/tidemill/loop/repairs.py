@@ -35,16 +35,16 @@ def recalibrate(context: Context, now: datetime) -> None:
 
 
 def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:
-    import pandas as pd
-
     through = blocks[-1]["id"]
     if any(document["through"] == through for document in context.calibrators(version)):
         return
     since = datetime.fromisoformat(through) - context.spec.model.recalibrate.window + timedelta(days=1)
     window = [block for block in blocks if datetime.fromisoformat(block["id"]) >= since]
-    rows = pd.concat([_rows(context, version, block) for block in window])
-    if len(rows) < MIN_ROWS:
+    if sum(block["versions"][version]["n"] for block in window) < MIN_ROWS:
         return
+    import pandas as pd
+
+    rows = pd.concat([_rows(context, version, block) for block in window])
     intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float), rows["day"].to_numpy())
     document = {
         "id": f"{version}@{through}",

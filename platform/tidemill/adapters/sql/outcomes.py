@@ -22,7 +22,7 @@ from tidemill.loop.model import Receipt
 if TYPE_CHECKING:
     import pandas as pd
 
-_KEYS_A_QUERY = 5000  # SQLite takes 32,766 parameters, PostgreSQL 65,535
+_KEYS_A_QUERY = 500  # a parameter costs SQLAlchemy some KiB, which a process that has had thousands keeps
 _LONGEST_KEY = 1000  # characters; an index of PostgreSQL takes no more than 2.7 KB
 _WHAT = "store of outcomes"
 

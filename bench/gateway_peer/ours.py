@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from tidemill.adapters.artifact import digest
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
-from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.adapters.system_clock import SystemClock
 from tidemill.gateway.server import Gateway
 from tidemill.loop.model import Arm, ModelVersion, Role, Route

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from tidemill.adapters.gateway_client import BATCH, GatewayClient, tensor
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
-from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.gateway.server import Gateway
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.model import Arm, ModelVersion, Role, Route

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.memory_stores import MemoryOutcomes
-from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.adapters.sql.outcomes import SqlOutcomes
 from tidemill.loop.errors import LabelRefused
 from tidemill.loop.model import Receipt

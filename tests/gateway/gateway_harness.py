@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pandas as pd
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
-from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.gateway.listening import Listener
 from tidemill.gateway.model_server import ModelServer, fetch_and_load
 from tidemill.gateway.server import Gateway

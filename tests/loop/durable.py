@@ -15,10 +15,10 @@ import pandas as pd
 from small_world import NoExpectations, SmallWorld, deliver, model_loop, write_project
 from tidemill.adapters.file_source import FileSource
 from tidemill.adapters.local.inline import InlinePipelines
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.adapters.notifiers import NoNotifier
-from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.adapters.sql.outcomes import SqlOutcomes
 from tidemill.adapters.sql.state import SqlState
 from tidemill.gateway.inline import InlineDataPlane

@@ -72,7 +72,7 @@ def _shared(state: str) -> Catalog:
 
 
 def _local(files: tuple[Path, ...], profile: Path | None) -> Catalog:
-    from tidemill.adapters.outcomes import SqliteOutcomes
+    from tidemill.adapters.local.outcomes import SqliteOutcomes
     from tidemill.adapters.sql.catalog import LocalCatalog
     from tidemill.adapters.sql.database import Database
     from tidemill.adapters.sql.state import SqlState

@@ -70,7 +70,7 @@ def open_log(project: Project) -> PredictionLog:
 
 
 def open_outcomes(project: Project) -> Outcomes:
-    from tidemill.adapters.outcomes import SqliteOutcomes
+    from tidemill.adapters.local.outcomes import SqliteOutcomes
 
     return SqliteOutcomes(project.home / "outcomes")
 

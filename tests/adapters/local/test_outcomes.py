@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import tidemill.adapters.outcomes as module
-from tidemill.adapters.outcomes import SqliteOutcomes
+import tidemill.adapters.local.outcomes as module
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.loop.errors import LabelRefused, TemporaryError
 from tidemill.loop.model import Receipt
 

@@ -70,6 +70,15 @@ def test_labels_count_from_their_arrival(outcomes: Outcomes) -> None:
     assert known(outcomes, TUESDAY, since=MONDAY - INSTANT) == {"late": 1.0, "early": 0.0}
 
 
+def test_what_is_known_can_be_counted_without_reading_it(outcomes: Outcomes) -> None:
+    assert outcomes.count() == 0
+    outcomes.record(labels(("late", 1)), TUESDAY, "file")
+    outcomes.record(labels(("early", 0), ("early", 1)), MONDAY, "file")
+    assert outcomes.count() == 2
+    for by, since in ((MONDAY - INSTANT, None), (MONDAY, None), (TUESDAY, MONDAY), (TUESDAY, MONDAY - INSTANT)):
+        assert outcomes.count(by, since) == len(outcomes.known(by, since))
+
+
 def test_rows_without_a_label_and_nothing_at_all_are_ignored(outcomes: Outcomes) -> None:
     assert outcomes.record(labels(("a", float("nan")), ("b", 1)), MONDAY, "file") == Receipt(1, 0, 0)
     assert outcomes.record(labels(), MONDAY, "file") == Receipt(0, 0, 0)

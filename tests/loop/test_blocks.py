@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from small_world import small
 from tidemill.gateway.split import unit
-from tidemill.loop.blocks import close_blocks
+from tidemill.loop.blocks import LOOK_AGAIN, close_blocks
 
 FIRST = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -38,3 +38,28 @@ def test_a_key_that_comes_every_day_is_one_draw_of_the_split(tmp_path: Path) -> 
     arms = [block["arms"]["2"] for block in context.state.documents(name, "block")]
     assert [arm["champion"]["requests"] + arm["challenger"]["requests"] for arm in arms] == [110, 110, 110]
     assert [arm["champion"]["new_keys"] + arm["challenger"]["new_keys"] for arm in arms] == [110, 10, 10]
+
+
+def test_a_day_that_had_no_labels_is_read_again_when_some_have_come_and_once_in_a_while(tmp_path: Path) -> None:
+    context = small(tmp_path).context
+    name, reads = context.name, []
+    context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
+    at = FIRST + timedelta(hours=12)
+    context.ports.log.append([
+        {"request_id": "r", "key": "k", "event_time": at, "at": at, "version": "1", "role": "champion", "served": True,
+         "status": "ok", "raw": 0.5, "score": 0.5, "calibrator": None, "fallback": False, "latency_ms": 1.0}
+    ])  # fmt: skip
+    read = context.ports.log.read
+    context.ports.log.read = lambda start, end: reads.append(start) or read(start, end)  # type: ignore[method-assign]
+    now = FIRST + timedelta(days=1, hours=7)
+
+    def closed(later: timedelta) -> int:
+        reads.clear()
+        close_blocks(context, now + later)
+        return len(context.state.documents(name, "block"))
+
+    assert closed(timedelta(0)) == 0 and reads == [FIRST]
+    assert closed(timedelta(minutes=59)) == 0 and reads == [], "nothing has come since"
+    assert closed(LOOK_AGAIN) == 0 and reads == [FIRST], "a request may have been logged late"
+    context.ports.outcomes.record(pd.DataFrame({"key": ["k"], "label": [1.0]}), now + LOOK_AGAIN, "test")
+    assert closed(LOOK_AGAIN + timedelta(minutes=1)) == 1, "at once"

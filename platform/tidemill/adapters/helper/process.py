@@ -18,6 +18,7 @@ from typing import Any
 
 from tidemill.loop.errors import TemporaryError
 
+from .pages import give_back, mapped
 from .talk import BEAT, CALL, DONE, FAILED, SAID, unpacked
 
 IDLE = 60.0  # seconds without a call, after which it ends
@@ -159,6 +160,7 @@ class _Running:
             return True
 
     def _bury(self) -> None:
+        left_behind = mapped(self.pid) - mapped(os.getpid())  # while it is there to be asked
         self._hang_up()
         try:
             self._process.wait(0.0 if self._silent else _ENDING)
@@ -167,6 +169,7 @@ class _Running:
             self._process.wait()
         self._connection.close()
         self._socket.close()
+        give_back(left_behind)
         with self._lock:
             self.takes = False
             left, self._open = self._open, {}

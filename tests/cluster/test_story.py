@@ -34,6 +34,7 @@ def story() -> Iterator[Story]:
         yield found
 
 
+@pytest.mark.smoke
 def test_the_first_model_comes_from_pods_of_kubeflow_and_answers(story: Story) -> None:
     status = story.rehearsal.status()
     assert status["champion"]["version"] == "1"

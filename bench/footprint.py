@@ -102,7 +102,7 @@ def lived(days: int, seconds: float) -> dict[str, Any]:
         found = {"fresh": footprint(made.namespace, seconds)}
         root = f"{made.storage}/{made.namespace}/{loop}"
         there = (made.gateway, made.server, made.token)
-        rehearsal = Rehearsal(made.namespace, loop, root, made.clock, *there, world, "flight_id", "delayed", _told)
+        rehearsal = Rehearsal(made.namespace, loop, root, made.clock, *there, world, "flight_id", "delayed", tell=_told)
         with _deleted(made.namespace, loop):
             rehearsal.bootstrap(yaml.safe_dump(document), project)
             for number in range(days):

@@ -88,8 +88,25 @@ def test_an_exception_is_raised_as_it_was_there(made: Callable[..., Helper]) -> 
 
 
 def test_an_exception_that_cannot_travel_keeps_its_words(made: Callable[..., Helper]) -> None:
-    with pytest.raises(RuntimeError, match="Untransportable: a lock does not travel"):
+    with pytest.raises(RuntimeError, match="a lock does not travel") as raised:
         made().call("break_down")
+    assert type(raised.value).__name__ == "Untransportable"
+
+
+def test_what_cannot_travel_there_is_refused_and_holds_nothing_up(made: Callable[..., Helper]) -> None:
+    helper = made(idle=0.05)
+    pid, _ = helper.call("count")
+    with pytest.raises(TypeError, match="cannot pickle"):
+        helper.call("tell", threading.Lock())
+    until(lambda: is_gone(pid))
+
+
+def test_a_process_that_cannot_be_started_is_a_call_that_failed(
+    made: Callable[..., Helper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(HelperGone, match="No helper process can be started"):
+        made().call("count")
 
 
 def test_what_could_not_be_opened_is_opened_by_the_next_call(made: Callable[..., Helper], tmp_path: Path) -> None:

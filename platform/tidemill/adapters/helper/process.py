@@ -49,12 +49,20 @@ class Helper:
         `say`). Raises HelperGone where the process ended before it answered."""
         with self._lock:
             answer = None if self._running is None else self._running.begin(method, args, heard)
-            while answer is None:
-                if self._stopped:
-                    raise HelperGone(f"No {self._name} process is started any more: this process is ending.")
-                self._running = _Running(self._start, self._name, self._idle, self._silence)
+            if answer is None:
+                self._running = self._started()
                 answer = self._running.begin(method, args, heard)
+        if answer is None:
+            raise HelperGone(f"The {self._name} process ended as soon as it had begun; it is tried again.")
         return answer.result()
+
+    def _started(self) -> _Running:
+        if self._stopped:
+            raise HelperGone(f"No {self._name} process is started any more: this process is ending.")
+        try:
+            return _Running(self._start, self._name, self._idle, self._silence)
+        except OSError as error:
+            raise HelperGone(f"No {self._name} process can be started: {error}. Is there room for one more?") from error
 
     @property
     def pid(self) -> int | None:
@@ -100,7 +108,12 @@ class _Running:
             self._number += 1
             number = self._number
             self._open[number] = (answer, heard)
-        self._send((CALL, number, method, args))
+        try:
+            self._send((CALL, number, method, args))
+        except Exception:  # what cannot be pickled was not sent
+            with self._lock:
+                self._open.pop(number, None)
+            raise
         return answer
 
     def end(self) -> None:
@@ -113,7 +126,7 @@ class _Running:
             with self._sending:
                 self._connection.send(what)
         except OSError:
-            self._hang_up()
+            self._hang_up()  # whoever listens here finds out the rest
 
     def _hang_up(self) -> None:
         """It ends when it reads that; whoever listens here is woken."""

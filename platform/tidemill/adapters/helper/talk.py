@@ -29,18 +29,23 @@ def serve(speak: Callable[[Any], None]) -> None:
 
 def packed(error: Exception) -> tuple[Any, ...]:
     """An exception so that it can be raised again elsewhere: by its class and content, since not every one can be made
-    anew by its arguments. What cannot travel is a RuntimeError of the same words."""
+    anew by its arguments. One that is neither ours nor Python's own travels as its name and its words: the other side
+    shall not import the library that it is of."""
     told = "".join(traceback.format_exception(error))
-    content = (type(error), error.args, error.__dict__)
-    try:
-        pickle.loads(pickle.dumps(content))
-    except Exception:
-        content = (RuntimeError, (f"{type(error).__name__}: {error}",), {})
-    return (*content, told)
+    kind = type(error)
+    if kind.__module__.partition(".")[0] in ("builtins", "tidemill"):
+        try:
+            content = (kind, error.args, error.__dict__)
+            pickle.loads(pickle.dumps(content))
+            return (*content, told)
+        except Exception:
+            pass
+    return (kind.__name__, (str(error),), {}, told)
 
 
-def unpacked(kind: type[Exception], args: tuple[Any, ...], content: dict[str, Any], told: str) -> Exception:
-    error = kind.__new__(kind, *args)
+def unpacked(kind: type[Exception] | str, args: tuple[Any, ...], content: dict[str, Any], told: str) -> Exception:
+    named = type(kind, (RuntimeError,), {}) if isinstance(kind, str) else kind
+    error: Exception = named.__new__(named, *args)
     error.__dict__.update(content)
     error.add_note(f"In the helper process:\n{told}")  # a log that shows the trace shows this one, too
     return error

@@ -1,7 +1,7 @@
 """What an installation without MLflow takes of a cluster when it is idle: fresh, and after days of a loop.
 
     bench/footprint.py --namespace NAMESPACE     reads an installation that is there
-    bench/footprint.py --days 30                 installs the chart (as the end-to-end tests do: KUBECONFIG, Kubeflow
+    bench/footprint.py --days 12                 installs the chart (as the end-to-end tests do: KUBECONFIG, Kubeflow
                                                  Pipelines, their images), lives through days of the flights example,
                                                  waits until nothing happens, and reads; then uninstalls
 
@@ -129,9 +129,9 @@ def _told(line: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--namespace", help="an installation's")
-    what.add_argument("--days", type=int, help="of the flights example, on an installation of its own")
+    what.add_argument("--days", type=int, default=12, help="of the flights example, on an installation of its own")
     parser.add_argument("--seconds", type=float, default=60.0, help="over which CPU is counted")
     arguments = parser.parse_args()
     if arguments.namespace:

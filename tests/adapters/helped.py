@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -30,6 +31,10 @@ class Work:
 
     def break_down(self) -> None:
         raise Untransportable
+
+    def temporary(self) -> str:
+        self._folder = tempfile.TemporaryDirectory()
+        return self._folder.name
 
     def die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -45,6 +45,9 @@ class GreatExpectationsValidator:
     def _open(self) -> Any:
         if self._batches is None:
             os.environ.setdefault("TQDM_DISABLE", "1")
+            # What it logs as an error is raised here, or told as a failure: a stack trace beside that helps nobody. Set
+            # before it is imported: that alone says a hundred lines.
+            logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
             try:
                 import great_expectations as gx
                 from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -52,8 +55,6 @@ class GreatExpectationsValidator:
                 raise TidemillError(
                     "data.expectations needs Great Expectations: install it with `pip install tidemill[pipelines]`."
                 ) from error
-            # What it logs as an error is raised here, or told as a failure: a stack trace beside that helps nobody.
-            logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
             context = gx.get_context(mode="ephemeral")
             context.variables.progress_bars = ProgressBarsConfig(globally=False)
             asset = context.data_sources.add_pandas("delivered").add_dataframe_asset("partition")

@@ -175,3 +175,11 @@ def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         until((tmp_path / "never.begun").exists)
         parent.kill()
     until(lambda: is_gone(pid))
+
+
+def test_one_that_goes_when_it_is_idle_clears_its_folders_away(made: Callable[..., Helper]) -> None:
+    helper = made(idle=0.05)
+    folder = Path(helper.call("temporary"))
+    pid = helper.pid
+    until(lambda: pid is None or is_gone(pid))
+    assert not folder.exists()

@@ -1,7 +1,7 @@
 """The helper itself: python -m tidemill.adapters.helper.child SOCKET BEAT
 
 Each call is served by a thread of its own; how many there are at once is the parent's affair. It ends when its parent
-closes the socket, or is gone, without waiting for anything: whatever it does must bear that, as it must bear a kill.
+closes the socket, or is gone, without waiting for a call that is served: that must bear it, as it must bear a kill.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ class Child:
     def __init__(self, connection: Connection, beat: float) -> None:
         self._connection, self._every = connection, beat
         self._lock = threading.Lock()
+        self._serving = 0
         self._ended = threading.Event()
 
-    def run(self) -> None:
-        """Until the parent is gone."""
+    def run(self) -> bool:
+        """Until the parent is gone. Whether a call was served then."""
         threading.Thread(target=self._beat, daemon=True).start()
         try:
             start: Callable[[], Any] = self._connection.recv()
@@ -35,9 +36,11 @@ class Child:
             while True:
                 kind, number, name, args = self._connection.recv()
                 assert kind == CALL
+                with self._lock:
+                    self._serving += 1
                 threading.Thread(target=self._serve, args=(opened, number, name, args), daemon=True).start()
         except (EOFError, OSError):
-            return
+            return self._serving > 0
         finally:
             self._ended.set()
 
@@ -49,6 +52,9 @@ class Child:
             self._send((FAILED, number, packed(error)))
         else:
             self._send((DONE, number, result))
+        finally:
+            with self._lock:
+                self._serving -= 1
 
     def _beat(self) -> None:
         while not self._ended.wait(self._every):
@@ -59,7 +65,7 @@ class Child:
             with self._lock:
                 self._connection.send(message)
         except OSError:
-            os._exit(0)  # the parent is gone
+            return  # the parent is gone, which whoever reads finds out
 
 
 class _Opened:
@@ -80,9 +86,9 @@ def main(socket: int, beat: float) -> None:
     # Ctrl-C reaches every process of a terminal: when this one ends is for its parent to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Child(Connection(socket), beat).run()
-    logging.shutdown()
-    os._exit(0)  # threads that still work are left as if killed
+    if Child(Connection(socket), beat).run():
+        os._exit(0)  # what is still worked on is left as if killed
+    # Else as any process ends: what libraries keep in temporary folders is cleared away.
 
 
 if __name__ == "__main__":

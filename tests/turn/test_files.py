@@ -96,3 +96,11 @@ def test_a_folder_that_is_removed_is_gone_with_all_in_it_as_often_as_one_likes(b
         files.remove_folder(files.join(base, "steps"))
     assert files.names(files.join(base, "steps")) == files.names(files.join(base, "steps", "deep")) == []
     assert files.names(base) == ["stepson.json"]
+
+
+def test_a_file_that_is_removed_is_gone_as_often_as_one_likes_and_no_other(base: str) -> None:
+    for name in ("a.json", "a.json.old"):
+        files.write_bytes(files.join(base, name), b"{}")
+    for _ in range(2):
+        files.remove_file(files.join(base, "a.json"))
+    assert files.names(base) == ["a.json.old"]

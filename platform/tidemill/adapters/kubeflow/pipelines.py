@@ -20,9 +20,9 @@ from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late,
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
-from tidemill.loop.turn.files import exists, join, read_bytes, remove_folder, write_bytes
+from tidemill.loop.turn.files import exists, join, read_bytes, write_bytes
 from tidemill.loop.turn.request import request_digest, request_uri
-from tidemill.loop.turn.steps import records
+from tidemill.loop.turn.steps import forget_failures, records
 
 _POLL = 2.0
 _CANCELLED = ("CANCELED", "CANCELING")
@@ -56,8 +56,8 @@ class KubeflowPipelines:
         run = self._server.find_run(name)
         if run is not None and not self._cancelled(run, request.id):
             return
-        # What a run that is gone had recorded is no part of this one.
-        remove_folder(join(request.work_uri, "steps"))
+        # Not all records: the server answers from its cache for steps that did the same before, and these write none.
+        forget_failures(request.work_uri)
         text = package(self._pipeline, self._settings)
         pipeline = self._server.pipeline(
             "tidemill-training", "Data, checks, features, training, evaluation, registration: one turn of a ModelLoop"

@@ -29,7 +29,7 @@ from tidemill.spec.model_loop import ModelLoopSpec
 
 from . import data, training
 from .evaluation import evaluate
-from .files import fetch, fetch_folder, join, names, read_bytes, write_bytes
+from .files import fetch, fetch_folder, join, names, read_bytes, remove_file, write_bytes
 from .request import from_json
 from .user_code import TrainerFailed, dump, probabilities
 
@@ -72,6 +72,14 @@ def records(work_uri: str) -> dict[str, dict[str, Any]]:
     found = [name.removesuffix(".json") for name in names(folder) if name.endswith(".json")]
     found.sort(key=lambda step: (STEPS.index(step) if step in STEPS else len(STEPS), step))
     return {step: json.loads(read_bytes(join(folder, f"{step}.json"))) for step in found}
+
+
+def forget_failures(work_uri: str) -> None:
+    """What an earlier run of the turn said of its failures is no part of the next. What its steps did is: a runner that
+    caches leaves those out that did the same before."""
+    for step, said in records(work_uri).items():
+        if said.get("failed"):
+            remove_file(join(work_uri, "steps", f"{step}.json"))
 
 
 @contextmanager

@@ -1,0 +1,260 @@
+"""One turn on a real Kubeflow Pipelines server, seen from all sides: its Pods, the server's metadata store and cache, a
+run of the same that somebody schedules by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kubeflow_world
+import metadata_store
+import pytest
+from kubeflow_world import NAMESPACE
+from machine_servers import KEYS
+from metadata_store import MetadataStore
+from pipelines_world import Runner
+from tidemill.adapters.kubeflow.package import package, version_of
+from tidemill.adapters.kubeflow.pipelines import KubeflowPipelines
+from tidemill.adapters.kubeflow.pods import step_of
+from tidemill.adapters.kubeflow.quantities import cores, gigabytes
+from tidemill.adapters.kubeflow.server import KubeflowServer
+from tidemill.adapters.kubernetes.api import KubernetesApi
+from tidemill.controller.place import step_settings
+from tidemill.decisions.verdict import Reason
+from tidemill.loop.model import Phase, TurnRequest, TurnStatus
+from tidemill.loop.turn.request import request_digest, request_uri
+from tidemill.spec.model_loop import ModelLoop
+from tidemill.spec.profile import Pods
+from turn_world import HOLD_OUT, ROWS
+
+pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(900)]
+PATIENCE = 600
+STEPS = ["ingest", "validate", "features", "train", "evaluate", "refit", "register"]
+LICENCE = {"LICENCE_KEY": "only-for-tests"}
+
+
+@dataclass
+class Turn:
+    """One that ended accepted, of a loop that says what its steps need."""
+
+    pipelines: KubeflowPipelines
+    request: TurnRequest
+    status: TurnStatus
+    run: str
+
+    @property
+    def server(self) -> KubeflowServer:
+        return self.pipelines._server
+
+    @property
+    def name(self) -> str:
+        return self.pipelines._run_name(self.request.id)
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    yield from kubeflow_world.runner(tmp_path_factory.mktemp("turns"))
+
+
+@pytest.fixture(scope="module")
+def turn(runner: Runner) -> Iterator[Turn]:
+    licence = {"name": f"{runner.loop}-licence", "namespace": NAMESPACE}
+    resources = {
+        "every": {"cpu": "60m", "memory": "1Gi"},
+        "train": {
+            "cpu": "110m",
+            "memory": "1500Mi",
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "secrets": [{"name": licence["name"], "keys": list(LICENCE)}],
+        },
+    }
+    request = runner.turn(resources=resources)
+    given, api = runner.pipelines, KubernetesApi()
+    assert isinstance(given, KubeflowPipelines)
+    store = [{"name": secret.secret, "keys": secret.keys} for secret in given._settings.secrets]
+    profile = {"image": runner.image, "env": given._settings.env, "secrets": store,
+               "resources": {"requests": {"cpu": 1}, "limits": {"cpu": 2}}}  # fmt: skip
+    settings = step_settings(Pods.model_validate(profile), ModelLoop.model_validate(request.spec), NAMESPACE)
+    pipelines = KubeflowPipelines(
+        given._server, given._pipeline, settings, runner.loop, runner.base, given._timeout, given._clock, given._explain
+    )
+    api.create({"apiVersion": "v1", "kind": "Secret", "metadata": licence, "stringData": LICENCE})
+    try:
+        pipelines.submit(request)
+        status = pipelines.wait(request.id, PATIENCE)
+        assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.ACCEPTED), status
+        run = given._server.find_run(pipelines._run_name(request.id))
+        assert run is not None
+        yield Turn(pipelines, request, status, run.run_id)
+    finally:
+        api.delete("v1", "Secret", NAMESPACE, licence["name"])
+
+
+@pytest.fixture(scope="module")
+def store(pytestconfig: pytest.Config) -> MetadataStore:
+    assert pytestconfig.cache is not None
+    return metadata_store.client(Path(pytestconfig.cache.mkdir("ml-metadata")))
+
+
+@pytest.fixture(scope="module")
+def scheduled(turn: Turn) -> str:
+    """A run that a schedule of the server made, as a person sets one up in the dashboard: of the version that Tidemill
+    uploaded, with the parameters of the turn."""
+    from kfp_server_api import (
+        RecurringRunServiceApi,
+        V2beta1CronSchedule,
+        V2beta1PipelineVersionReference,
+        V2beta1RecurringRun,
+        V2beta1RuntimeConfig,
+        V2beta1Trigger,
+    )
+
+    server, text = turn.server, package(turn.pipelines._pipeline, turn.pipelines._settings)
+    pipeline = server.pipeline("tidemill-training", "")
+    parameters = {
+        "request_uri": request_uri(turn.request.work_uri), "request_digest": request_digest(turn.request),
+    }  # fmt: skip
+    schedules = RecurringRunServiceApi(server._client)
+    made = schedules.recurring_run_service_create_recurring_run(
+        recurring_run=V2beta1RecurringRun(
+            display_name=turn.name,
+            experiment_id=server.experiment(turn.request.loop),
+            pipeline_version_reference=V2beta1PipelineVersionReference(
+                pipeline_id=pipeline, pipeline_version_id=server.version(pipeline, version_of(text), text)
+            ),
+            runtime_config=V2beta1RuntimeConfig(parameters=parameters),
+            trigger=V2beta1Trigger(cron_schedule=V2beta1CronSchedule(cron="* * * * * *")),
+            max_concurrency="1",
+            mode="ENABLE",
+        )
+    )
+    try:
+        run = until(lambda: run_of(turn, made.recurring_run_id))
+        schedules.recurring_run_service_disable_recurring_run(made.recurring_run_id)
+        assert until(lambda: ended(turn, run)) == "SUCCEEDED"
+    finally:
+        schedules.recurring_run_service_delete_recurring_run(made.recurring_run_id)
+    return run
+
+
+def run_of(turn: Turn, schedule: str) -> str | None:
+    from kfp_server_api import RunServiceApi
+
+    found = RunServiceApi(turn.server._client).run_service_list_runs(page_size=50, sort_by="created_at desc")
+    return next((str(run.run_id) for run in found.runs or [] if run.recurring_run_id == schedule), None)
+
+
+def ended(turn: Turn, run: str) -> str | None:
+    from kfp_server_api import RunServiceApi
+
+    state = RunServiceApi(turn.server._client).run_service_get_run(run).state
+    return str(state) if state in ("SUCCEEDED", "FAILED", "CANCELED") else None
+
+
+def until(found: Callable[[], str | None]) -> str:
+    end = time.monotonic() + PATIENCE
+    while (answer := found()) is None:
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(1)
+    return answer
+
+
+def pods_of_steps(run: str) -> dict[str, dict[str, Any]]:
+    """The Pods in which steps ran, not those of the driver: those have none of the step's own."""
+    found = KubernetesApi().list("v1", "Pod", NAMESPACE, f"pipeline/runid={run}")["items"]
+    return {step_of(pod): pod for pod in found if any(c["name"] == "kfp-launcher" for c in inits(pod))}
+
+
+def inits(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(pod["spec"].get("initContainers", []))
+
+
+def main(pod: dict[str, Any]) -> dict[str, Any]:
+    return next(dict(container) for container in pod["spec"]["containers"] if container["name"] == "main")
+
+
+def test_each_step_runs_in_a_pod_with_what_the_loop_and_the_installation_give_it(turn: Turn, runner: Runner) -> None:
+    pods = pods_of_steps(turn.run)
+    assert sorted(pods) == sorted(STEPS)
+    for step, pod in pods.items():
+        container, trains = main(pod), step == "train"
+        assert container["image"] == runner.image
+        env = {entry["name"]: entry for entry in container["env"]}
+        assert env["AWS_REGION"]["value"] == "us-east-1"
+        for key in KEYS:
+            assert env[key]["valueFrom"]["secretKeyRef"] == {"name": f"{runner.loop}-store", "key": key}
+        found = {
+            kind: (cores(given["cpu"]), gigabytes(given["memory"])) for kind, given in container["resources"].items()
+        }
+        memory = gigabytes("1500Mi" if trains else "1Gi")
+        # The loop's own go before the installation's, which caps cores for all.
+        assert found == {"requests": (0.11 if trains else 0.06, memory), "limits": (2.0, memory)}
+        assert pod["spec"].get("nodeSelector") == ({"kubernetes.io/os": "linux"} if trains else None)
+        assert ("LICENCE_KEY" in env) is trains
+    licence = {entry["name"]: entry for entry in main(pods["train"])["env"]}["LICENCE_KEY"]["valueFrom"]["secretKeyRef"]
+    assert licence == {"name": f"{runner.loop}-licence", "key": "LICENCE_KEY"}
+
+
+def test_the_servers_metadata_store_has_the_figures_of_the_evaluation(turn: Turn, store: MetadataStore) -> None:
+    artifacts = store.run(turn.run)["artifacts"]
+    figures = turn.status.result["evaluate"]
+    wanted = {
+        f"{who}_{name}": value
+        for who in ("challenger", "champion", "baseline")
+        for name, value in (figures[who] or {}).items()
+        if value is not None
+    }
+    metrics = [artifact["metadata"] for artifact in artifacts if artifact["type"] == "system.Metrics"]
+    assert len(metrics) == 1
+    told = {name: value for name, value in metrics[0].items() if name in wanted}
+    assert told == pytest.approx(wanted)
+    assert wanted["challenger_log_loss"] < wanted["baseline_log_loss"]
+
+
+def test_the_servers_metadata_store_has_the_curve_and_the_confusion_matrix(turn: Turn, store: MetadataStore) -> None:
+    artifacts = store.run(turn.run)["artifacts"]
+    found = [artifact["metadata"] for artifact in artifacts if artifact["type"] == "system.ClassificationMetrics"]
+    assert len(found) == 1
+    curve = found[0]["confidenceMetrics"]
+    matrix = found[0]["confusionMatrix"]
+    print(curve, matrix)
+    assert HOLD_OUT * ROWS
+
+
+def test_a_run_that_somebody_schedules_is_not_taken_for_the_turn(turn: Turn, scheduled: str) -> None:
+    assert scheduled != turn.run
+    found = turn.server.find_run(turn.name)
+    assert found is not None and found.run_id == turn.run
+    turn.pipelines.submit(turn.request)
+    turn.pipelines.cancel(turn.request.id)
+    assert turn.pipelines.status(turn.request.id) == turn.status
+    found = turn.server.find_run(turn.name)
+    assert found is not None and found.run_id == turn.run
+
+
+def test_the_same_request_is_answered_from_the_servers_cache(turn: Turn, scheduled: str, store: MetadataStore) -> None:
+    states = {made["task"]: made["state"] for made in store.run(scheduled)["executions"]}
+    assert {step: states[step] for step in STEPS} == dict.fromkeys(STEPS, "CACHED")
+    assert pods_of_steps(scheduled) == {}
+
+
+def test_a_turn_whose_run_was_deleted_ends_as_before_from_the_cache(turn: Turn, runner: Runner) -> None:
+    runner.lose(turn.request.id)
+    assert turn.pipelines.status(turn.request.id).phase is Phase.UNKNOWN
+    turn.pipelines.submit(turn.request)
+    assert turn.pipelines.wait(turn.request.id, PATIENCE) == turn.status
+    run = turn.server.find_run(turn.name)
+    assert run is not None and run.run_id != turn.run
+    assert pods_of_steps(run.run_id) == {}
+
+
+def test_another_request_is_not_answered_from_the_cache(turn: Turn, runner: Runner) -> None:
+    other = runner.turn(labels=lambda known: known.assign(label=1.0))
+    turn.pipelines.submit(other)
+    status = turn.pipelines.wait(other.id, PATIENCE)
+    assert status.reason is Reason.DATA_REJECTED, status
+    run = turn.server.find_run(turn.pipelines._run_name(other.id))
+    assert run is not None and set(pods_of_steps(run.run_id)) == {"ingest", "validate"}

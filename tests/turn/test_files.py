@@ -102,5 +102,5 @@ def test_a_file_that_is_removed_is_gone_as_often_as_one_likes_and_no_other(base:
     for name in ("a.json", "a.json.old"):
         files.write_bytes(files.join(base, name), b"{}")
     for _ in range(2):
-        files.remove_file(files.join(base, "a.json"))
+        files.remove(files.join(base, "a.json"))
     assert files.names(base) == ["a.json.old"]

@@ -80,7 +80,7 @@ def turn(runner: Runner) -> Iterator[Turn]:
                "resources": {"requests": {"cpu": 1}, "limits": {"cpu": 2}}}  # fmt: skip
     settings = step_settings(Pods.model_validate(profile), ModelLoop.model_validate(request.spec), NAMESPACE)
     pipelines = KubeflowPipelines(
-        given._server, given._pipeline, settings, runner.loop, runner.base, given._timeout, given._clock, given._explain
+        given._server, given._pipeline, settings, runner.loop, runner.base, given._clock, given._explain
     )
     api.create({"apiVersion": "v1", "kind": "Secret", "metadata": licence, "stringData": LICENCE})
     try:

@@ -62,6 +62,9 @@ class Troubled:
         assert run is not None
         return str(run.run_id)
 
+    def stop(self, name: str) -> None:
+        self._turns[name][0]._server.terminate(self.run(name))
+
     def cancelled(self, *names: str) -> list[Phase]:
         for pipelines, turn in (self._turns[name] for name in names):
             pipelines.cancel(turn)
@@ -77,7 +80,7 @@ def troubled(runner: Runner, folder: Path, pipeline: str = "", **settings: Any) 
         path = folder / "pipeline.yaml"
         Compiler().compile(getattr(small_pipelines, pipeline), str(path))
     return KubeflowPipelines(
-        made._server, path, replace(made._settings, **settings), runner.loop, runner.base, made._timeout, made._clock,
+        made._server, path, replace(made._settings, **settings), runner.loop, runner.base, made._clock,
         made._explain,
     )  # fmt: skip
 
@@ -124,5 +127,12 @@ def test_a_step_that_no_node_takes_says_what_it_lacks_and_its_accelerators_are_i
     assert (asked["limits"][GPU], asked["requests"]["cpu"]) == ("2", "1k")
 
 
+def test_a_run_that_somebody_stops_in_the_dashboard_fails_and_says_so(turns: Troubled) -> None:
+    turns.stop("node")
+    status = turns.ended("node")
+    assert (status.phase, status.reason) == (Phase.FAILED, Reason.PIPELINE_FAILED), status
+    assert "the run was cancelled in Kubeflow Pipelines" in status.message
+
+
 def test_turns_that_wait_can_be_cancelled(turns: Troubled) -> None:
-    assert turns.cancelled("image", "secret", "node") == [Phase.UNKNOWN] * 3
+    assert turns.cancelled("image", "secret") == [Phase.UNKNOWN] * 2

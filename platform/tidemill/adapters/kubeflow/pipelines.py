@@ -16,12 +16,13 @@ from typing import Any
 from tidemill.adapters.kubeflow.package import package, version_of
 from tidemill.adapters.kubeflow.server import KubeflowServer
 from tidemill.adapters.step_settings import StepSettings
-from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_of, timed_out
+from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_after, status_of, timed_out
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
+from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.files import exists, join, read_bytes, write_bytes
-from tidemill.loop.turn.request import request_digest, request_uri
+from tidemill.loop.turn.request import read_request, request_digest, request_uri
 from tidemill.loop.turn.steps import forget_failures, records
 
 _POLL = 2.0
@@ -44,19 +45,18 @@ class KubeflowPipelines:
         settings: StepSettings,
         name: str,
         home: str,
-        timeout: timedelta,
         clock: Clock,
         explain: Explain,
     ) -> None:
         self._server, self._pipeline, self._settings = server, pipeline, settings
-        self._name, self._home, self._timeout, self._clock, self._explain = name, home, timeout, clock, explain
+        self._name, self._home, self._clock, self._explain = name, home, clock, explain
 
     def submit(self, request: TurnRequest) -> None:
         name = self._run_name(request.id)
         run = self._server.find_run(name)
-        if run is not None and not self._cancelled(run, request.id):
+        if run is not None and self._stands(run, request.id).phase is not Phase.UNKNOWN:
             return
-        # Not all records: the server answers from its cache for steps that did the same before, and these write none.
+        # What a step did stays recorded: the server answers for it from its cache, and does not run it again.
         forget_failures(request.work_uri)
         text = package(self._pipeline, self._settings)
         pipeline = self._server.pipeline(
@@ -69,16 +69,20 @@ class KubeflowPipelines:
 
     def status(self, turn: str) -> TurnStatus:
         run = self._server.find_run(self._run_name(turn))
-        if run is None or self._cancelled(run, turn):
+        return TurnStatus(Phase.UNKNOWN) if run is None else self._stands(run, turn)
+
+    def _stands(self, run: Any, turn: str) -> TurnStatus:
+        if self._cancelled(run, turn):
             return TurnStatus(Phase.UNKNOWN)
         if run.state in _ENDED:
             return self._ended(run, turn)
         age = self._clock.now() - run.created_at.astimezone(UTC)
         trouble = self._explain(run.run_id)
-        if age > self._timeout:
+        timeout = self._timeout_of(turn)
+        if age > timeout:
             self._server.terminate(run.run_id)
             waited = "" if trouble is None else f"It waited: {trouble.why.rstrip('.')}"
-            return status_of(timed_out(self._records(turn), self._timeout.total_seconds(), waited))
+            return status_of(timed_out(self._records(turn), timeout.total_seconds(), waited))
         done = list(self._records(turn))
         step = f"after {done[-1]}" if done else "starting"
         return TurnStatus(Phase.RUNNING, step=step if trouble is None else f"{step}; {trouble.why}")
@@ -107,12 +111,23 @@ class KubeflowPipelines:
         if run.state == "SUCCEEDED":
             return status_of(concluded(steps))
         look = f"Run {run.run_id} at {self._server.endpoint} shows its steps."
-        if run.state in _CANCELLED:
+        if _stopped(run):
             failure = Unexplained("the run was cancelled in Kubeflow Pipelines", look=look)
         else:
-            said = getattr(run.error, "message", "") or "the run failed and no step says why"
-            failure = self._explain(run.run_id) or Unexplained(said, look=look)
-        return status_of(concluded(steps, failure))
+            # A Pod that failed by itself is still there; one that was deleted, or whose node went, is not.
+            said = getattr(run.error, "message", "") or "none of its Pods that are left says why, so one was deleted"
+            failure = self._explain(run.run_id) or Unexplained(said, look=look, lost=True)
+        return status_after(steps, failure)
+
+    def _timeout_of(self, turn: str) -> timedelta:
+        """As the turn was submitted with it: the loop may say otherwise by now."""
+        work = join(self._home, "turns", turn)
+        try:
+            return spec_of(read_request(work)).model.timeout
+        except FileNotFoundError as error:
+            raise TemporaryError(
+                f"The request of turn {turn} is gone from {work}: cancel its run, or bring it back."
+            ) from error
 
     def _mark(self, turn: str) -> str:
         return join(self._home, "turns", turn, "cancelled")
@@ -128,3 +143,8 @@ class KubeflowPipelines:
 
     def _run_name(self, turn: str) -> str:
         return f"{self._name} turn {turn}"
+
+
+def _stopped(run: Any) -> bool:
+    """By someone. Release 2.0 ends such a run as FAILED, and tells only in its history that it was being cancelled."""
+    return any(state in _CANCELLED for state in (run.state, *(past.state for past in run.state_history or ())))

@@ -152,8 +152,8 @@ def store_folder(folder: Path, uri: str) -> None:
         store.put([str(folder / file) for file in relative], [f"{prefix}/{file}" for file in relative])
 
 
-def remove_file(uri: str) -> None:
-    """Nothing where there is no such file."""
+def remove(uri: str) -> None:
+    """A file; nothing where there is none."""
     path = local_path(uri)
     if path is not None:
         path.unlink(missing_ok=True)

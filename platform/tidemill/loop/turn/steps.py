@@ -29,7 +29,7 @@ from tidemill.spec.model_loop import ModelLoopSpec
 
 from . import data, training
 from .evaluation import evaluate
-from .files import fetch, fetch_folder, join, names, read_bytes, remove_file, write_bytes
+from .files import fetch, fetch_folder, join, names, read_bytes, remove, write_bytes
 from .request import from_json
 from .user_code import TrainerFailed, dump, probabilities
 
@@ -75,11 +75,10 @@ def records(work_uri: str) -> dict[str, dict[str, Any]]:
 
 
 def forget_failures(work_uri: str) -> None:
-    """What an earlier run of the turn said of its failures is no part of the next. What its steps did is: a runner that
-    caches leaves those out that did the same before."""
-    for step, said in records(work_uri).items():
-        if said.get("failed"):
-            remove_file(join(work_uri, "steps", f"{step}.json"))
+    """Before steps are run again. What the others recorded holds: the same step on the same input writes the same."""
+    for step, found in records(work_uri).items():
+        if found.get("failed"):
+            remove(join(work_uri, "steps", f"{step}.json"))
 
 
 @contextmanager

@@ -3,8 +3,7 @@ run of the same that somebody schedules by hand."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import kubeflow_world
 import metadata_store
 import pytest
+import server_schedule
 from kubeflow_world import NAMESPACE
 from machine_servers import KEYS
 from metadata_store import MetadataStore
@@ -27,6 +27,7 @@ from tidemill.controller.place import step_settings
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.request import request_digest, request_uri
+from tidemill.loop.turn.steps import records
 from tidemill.spec.model_loop import ModelLoop
 from tidemill.spec.profile import Pods
 from turn_world import HOLD_OUT, ROWS
@@ -50,9 +51,10 @@ class Turn:
     def server(self) -> KubeflowServer:
         return self.pipelines._server
 
-    @property
-    def name(self) -> str:
-        return self.pipelines._run_name(self.request.id)
+    def run_of(self, request: TurnRequest) -> str:
+        found = self.server.find_run(self.pipelines._run_name(request.id))
+        assert found is not None
+        return str(found.run_id)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def turn(runner: Runner) -> Iterator[Turn]:
         assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.ACCEPTED), status
         run = given._server.find_run(pipelines._run_name(request.id))
         assert run is not None
-        yield Turn(pipelines, request, status, run.run_id)
+        yield Turn(pipelines, request, status, str(run.run_id))
     finally:
         api.delete("v1", "Secret", NAMESPACE, licence["name"])
 
@@ -101,71 +103,23 @@ def store(pytestconfig: pytest.Config) -> MetadataStore:
 
 
 @pytest.fixture(scope="module")
-def scheduled(turn: Turn) -> str:
-    """A run that a schedule of the server made, as a person sets one up in the dashboard: of the version that Tidemill
-    uploaded, with the parameters of the turn."""
-    from kfp_server_api import (
-        RecurringRunServiceApi,
-        V2beta1CronSchedule,
-        V2beta1PipelineVersionReference,
-        V2beta1RecurringRun,
-        V2beta1RuntimeConfig,
-        V2beta1Trigger,
-    )
-
+def scheduled(turn: Turn, runner: Runner) -> Iterator[tuple[TurnRequest, str]]:
+    """A request that the loop has not submitted, and the run of it that a schedule of the server made, as a person sets
+    one up in the dashboard: of the version that Tidemill uploaded, under the name that the turn would have."""
     server, text = turn.server, package(turn.pipelines._pipeline, turn.pipelines._settings)
     pipeline = server.pipeline("tidemill-training", "")
-    parameters = {
-        "request_uri": request_uri(turn.request.work_uri), "request_digest": request_digest(turn.request),
-    }  # fmt: skip
-    schedules = RecurringRunServiceApi(server._client)
-    made = schedules.recurring_run_service_create_recurring_run(
-        recurring_run=V2beta1RecurringRun(
-            display_name=turn.name,
-            experiment_id=server.experiment(turn.request.loop),
-            pipeline_version_reference=V2beta1PipelineVersionReference(
-                pipeline_id=pipeline, pipeline_version_id=server.version(pipeline, version_of(text), text)
-            ),
-            runtime_config=V2beta1RuntimeConfig(parameters=parameters),
-            trigger=V2beta1Trigger(cron_schedule=V2beta1CronSchedule(cron="* * * * * *")),
-            max_concurrency="1",
-            mode="ENABLE",
-        )
-    )
-    try:
-        run = until(lambda: run_of(turn, made.recurring_run_id))
-        schedules.recurring_run_service_disable_recurring_run(made.recurring_run_id)
-        assert until(lambda: ended(turn, run)) == "SUCCEEDED"
-    finally:
-        schedules.recurring_run_service_delete_recurring_run(made.recurring_run_id)
-    return run
-
-
-def run_of(turn: Turn, schedule: str) -> str | None:
-    from kfp_server_api import RunServiceApi
-
-    found = RunServiceApi(turn.server._client).run_service_list_runs(page_size=50, sort_by="created_at desc")
-    return next((str(run.run_id) for run in found.runs or [] if run.recurring_run_id == schedule), None)
-
-
-def ended(turn: Turn, run: str) -> str | None:
-    from kfp_server_api import RunServiceApi
-
-    state = RunServiceApi(turn.server._client).run_service_get_run(run).state
-    return str(state) if state in ("SUCCEEDED", "FAILED", "CANCELED") else None
-
-
-def until(found: Callable[[], str | None]) -> str:
-    end = time.monotonic() + PATIENCE
-    while (answer := found()) is None:
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(1)
-    return answer
+    version = server.version(pipeline, version_of(text), text)
+    request = runner.turn(labels=lambda known: known.assign(label=1.0))  # rejected after two steps
+    parameters = {"request_uri": request_uri(request.work_uri), "request_digest": request_digest(request)}
+    name, experiment = turn.pipelines._run_name(request.id), server.experiment(request.loop)
+    with server_schedule.scheduled(server, name, experiment, pipeline, version, parameters) as run:
+        yield request, run
 
 
 def pods_of_steps(run: str) -> dict[str, dict[str, Any]]:
-    """The Pods in which steps ran, not those of the driver: those have none of the step's own."""
+    """The Pods in which steps ran. Those of the driver are there in any case, and have none of the step's own."""
     found = KubernetesApi().list("v1", "Pod", NAMESPACE, f"pipeline/runid={run}")["items"]
+    assert found, f"the Pods of run {run} are gone"
     return {step_of(pod): pod for pod in found if any(c["name"] == "kfp-launcher" for c in inits(pod))}
 
 
@@ -228,21 +182,34 @@ def test_the_servers_metadata_store_has_the_curve_and_the_confusion_matrix(turn:
     assert area == pytest.approx(turn.status.result["evaluate"]["challenger"]["auc"], abs=0.02)
 
 
-def test_a_run_that_somebody_schedules_is_not_taken_for_the_turn(turn: Turn, scheduled: str) -> None:
-    assert scheduled != turn.run
-    found = turn.server.find_run(turn.name)
-    assert found is not None and found.run_id == turn.run
-    turn.pipelines.submit(turn.request)
-    turn.pipelines.cancel(turn.request.id)
+def test_a_schedule_runs_the_pipeline_and_another_request_is_not_answered_from_the_cache(
+    turn: Turn, scheduled: tuple[TurnRequest, str]
+) -> None:
+    request, run = scheduled
+    assert set(pods_of_steps(run)) == {"ingest", "validate"}
+    assert set(records(request.work_uri)) == {"ingest", "validate"}
+
+
+def test_a_run_that_somebody_schedules_is_not_taken_for_the_turn(
+    turn: Turn, scheduled: tuple[TurnRequest, str]
+) -> None:
+    request, _ = scheduled
+    assert turn.pipelines.status(request.id).phase is Phase.UNKNOWN
     assert turn.pipelines.status(turn.request.id) == turn.status
-    found = turn.server.find_run(turn.name)
-    assert found is not None and found.run_id == turn.run
 
 
-def test_the_same_request_is_answered_from_the_servers_cache(turn: Turn, scheduled: str, store: MetadataStore) -> None:
-    states = {made["task"]: made["state"] for made in store.run(scheduled)["executions"]}
-    assert {step: states[step] for step in STEPS} == dict.fromkeys(STEPS, "CACHED")
-    assert pods_of_steps(scheduled) == {}
+def test_the_same_request_is_answered_from_the_servers_cache(
+    turn: Turn, scheduled: tuple[TurnRequest, str], store: MetadataStore
+) -> None:
+    request, by_schedule = scheduled
+    turn.pipelines.submit(request)
+    status = turn.pipelines.wait(request.id, PATIENCE)
+    assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.DATA_REJECTED), status
+    run = turn.run_of(request)
+    assert run != by_schedule
+    assert pods_of_steps(run) == {}
+    states = {made["task"]: made["state"] for made in store.run(run)["executions"]}
+    assert {step: states[step] for step in ("ingest", "validate")} == {"ingest": "CACHED", "validate": "CACHED"}
 
 
 def test_a_turn_whose_run_was_deleted_ends_as_before_from_the_cache(turn: Turn, runner: Runner) -> None:
@@ -250,15 +217,6 @@ def test_a_turn_whose_run_was_deleted_ends_as_before_from_the_cache(turn: Turn, 
     assert turn.pipelines.status(turn.request.id).phase is Phase.UNKNOWN
     turn.pipelines.submit(turn.request)
     assert turn.pipelines.wait(turn.request.id, PATIENCE) == turn.status
-    run = turn.server.find_run(turn.name)
-    assert run is not None and run.run_id != turn.run
-    assert pods_of_steps(run.run_id) == {}
-
-
-def test_another_request_is_not_answered_from_the_cache(turn: Turn, runner: Runner) -> None:
-    other = runner.turn(labels=lambda known: known.assign(label=1.0))
-    turn.pipelines.submit(other)
-    status = turn.pipelines.wait(other.id, PATIENCE)
-    assert status.reason is Reason.DATA_REJECTED, status
-    run = turn.server.find_run(turn.pipelines._run_name(other.id))
-    assert run is not None and set(pods_of_steps(run.run_id)) == {"ingest", "validate"}
+    run = turn.run_of(turn.request)
+    assert run != turn.run
+    assert pods_of_steps(run) == {}

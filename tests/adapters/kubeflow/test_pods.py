@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tidemill.adapters.kubeflow.pods import Explainer
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.adapters.turn_result import Unexplained
 
 # As release 2.0.5 and Argo's executor leave it in the log.
@@ -81,3 +82,34 @@ def test_a_driver_that_failed_is_told_from_its_step() -> None:
 
 def test_without_kubeflows_words_the_log_is_quoted_as_it_is() -> None:
     assert said("ValueError: odd\n").why == "ValueError: odd (exit code 1)"
+
+
+class NoPod:
+    """A cluster that took no Pod, and whose Workflow says `message`; it is not shown where that is None."""
+
+    def __init__(self, message: str | None) -> None:
+        self._message = message
+
+    def list(self, version: str, kind: str, namespace: str, selector: str) -> dict[str, Any]:
+        assert (namespace, selector) == ("kubeflow", "pipeline/runid=r1")
+        if kind == "Pod":
+            return {"items": []}
+        if self._message is None:
+            raise ApiError(403, "workflows is forbidden")
+        return {"items": [{}, {"status": {"nodes": {"a": {"message": self._message}, "b": {}}}}]}
+
+
+FORBIDDEN = (
+    'pods "r1-driver-7" is forbidden: error looking up service account kubeflow/who: serviceaccount "who" not found'
+)
+
+
+def test_why_the_cluster_took_no_pod_is_read_from_the_workflow() -> None:
+    api: Any = NoPod(f"task 'r1.root-driver' errored: {FORBIDDEN}")
+    assert Explainer(api, "kubeflow")("r1") == Unexplained(f"the cluster did not take a Pod of it: {FORBIDDEN}")
+
+
+@pytest.mark.parametrize("message", [None, "", "pod deleted", "omitted: depends condition not met"])
+def test_a_workflow_that_may_not_be_read_or_says_something_else_explains_nothing(message: str | None) -> None:
+    api: Any = NoPod(message)
+    assert Explainer(api, "kubeflow")("r1") is None

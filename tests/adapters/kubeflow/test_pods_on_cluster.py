@@ -27,6 +27,7 @@ GPU = "example.com/gpu"  # which no node has
 TROUBLES: dict[str, dict[str, Any]] = {
     "memory": {"tasks": {"ingest": TaskSettings({"limits": {"memory": "48Mi"}, "requests": {"memory": "48Mi"}})}},
     "exit": {"pipeline": "exits_early"},
+    "account": {"service_account": "tidemill-no-such-account"},
     "image": {"image": "tidemill/nowhere:1"},
     "secret": {"tasks": {"ingest": TaskSettings(secrets=(SecretEnv("tidemill-no-such-secret", ("KEY",)),))}},
     "node": {"resources": {"requests": {"cpu": "1000"}, "limits": {GPU: "2"}}},
@@ -104,6 +105,12 @@ def test_a_step_that_left_no_record_is_quoted_with_its_own_exit_code(turns: Trou
     assert (status.phase, status.reason, status.step) == (Phase.FAILED, Reason.PIPELINE_FAILED, "leaves"), status
     assert "PermissionError: no way in (exit code 3)" in status.message
     assert "kubectl -n" in status.message
+
+
+def test_a_pod_that_the_cluster_does_not_take_says_why(turns: Troubled) -> None:
+    status = turns.ended("account")
+    assert (status.phase, status.reason) == (Phase.FAILED, Reason.PIPELINE_FAILED), status
+    assert 'serviceaccount "tidemill-no-such-account" not found' in status.message
 
 
 def test_an_image_that_cannot_be_pulled_is_named_while_it_waits(turns: Troubled) -> None:

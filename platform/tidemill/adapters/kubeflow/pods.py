@@ -1,4 +1,5 @@
-"""What the Pods of a Kubeflow run say: why it failed, or what it waits for. The server's own API does not tell."""
+"""What the Pods of a Kubeflow run say, or its Workflow where there is none: why it failed, or what it waits for. The
+server's own API does not tell."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.kubernetes import pod_state
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.adapters.kubernetes.pod_state import Pod
 from tidemill.adapters.turn_result import Unexplained
 
@@ -20,6 +22,8 @@ _GLOG = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ [\w.-]+\.go:\d+\] ", re.MULTILINE
 _LAUNCHER = re.compile(r"\] failed to execute component: (.*)$", re.MULTILINE)
 _DRIVER = re.compile(r"\] KFP driver: (.*)$", re.MULTILINE)
 _EXIT = re.compile(r"exit status (\d+)")
+# What Argo says of a task whose Pod the cluster would not create: no account of that name, a quota, Pod Security.
+_NOT_CREATED = re.compile(r"task '.*' errored: (pods? .*)", re.DOTALL)
 _SIGNALS = {"signal: killed": 137, "signal: terminated": 143, "signal: segmentation fault": 139}
 
 
@@ -38,6 +42,20 @@ class Explainer:
             why = pod_state.waiting(pod) if pod["status"].get("phase") == "Pending" else ""
             if why:
                 return Unexplained(why, step_of(pod))
+        return self._not_created(run)
+
+    def _not_created(self, run: str) -> Unexplained | None:
+        """A Pod that never was says nothing; the run's Workflow does. Without the right to read it, nobody does."""
+        try:
+            found = self._api.list("argoproj.io/v1alpha1", "Workflow", self._namespace, f"pipeline/runid={run}")[
+                "items"
+            ]
+        except ApiError:
+            return None
+        for node in (node for workflow in found for node in workflow.get("status", {}).get("nodes", {}).values()):
+            told = _NOT_CREATED.fullmatch(node.get("message") or "")
+            if told is not None:
+                return Unexplained(f"the cluster did not take a Pod of it: {told.group(1)}")
         return None
 
     def _ended(self, pod: Pod) -> Unexplained:

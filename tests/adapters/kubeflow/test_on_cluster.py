@@ -1,5 +1,5 @@
-"""One turn on a real Kubeflow Pipelines server, seen from all sides: its Pods, the server's metadata store and cache, a
-run of the same that somebody schedules by hand."""
+"""Turns on a real Kubeflow Pipelines server, from all sides: their Pods, the server's metadata store and cache, and a
+run that somebody schedules by hand."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_run_that_somebody_schedules_is_not_taken_for_the_turn(
     assert turn.pipelines.status(turn.request.id) == turn.status
 
 
-def test_the_same_request_is_answered_from_the_servers_cache(
+def test_the_same_request_is_answered_from_the_servers_cache_and_from_the_records_that_its_steps_left(
     turn: Turn, scheduled: tuple[TurnRequest, str], store: MetadataStore
 ) -> None:
     request, by_schedule = scheduled
@@ -210,13 +210,3 @@ def test_the_same_request_is_answered_from_the_servers_cache(
     assert pods_of_steps(run) == {}
     states = {made["task"]: made["state"] for made in store.run(run)["executions"]}
     assert {step: states[step] for step in ("ingest", "validate")} == {"ingest": "CACHED", "validate": "CACHED"}
-
-
-def test_a_turn_whose_run_was_deleted_ends_as_before_from_the_cache(turn: Turn, runner: Runner) -> None:
-    runner.lose(turn.request.id)
-    assert turn.pipelines.status(turn.request.id).phase is Phase.UNKNOWN
-    turn.pipelines.submit(turn.request)
-    assert turn.pipelines.wait(turn.request.id, PATIENCE) == turn.status
-    run = turn.run_of(turn.request)
-    assert run != turn.run
-    assert pods_of_steps(run) == {}

@@ -54,8 +54,8 @@ def _refuse_what_is_lost(settings: StepSettings) -> None:
     named = [name for name, value in lost.items() if value]
     if named:
         raise TidemillError(
-            f"Steps are given {' and '.join(named)}, which Kubeflow Pipelines 2.0 cannot be told: its driver fails. "
-            "Set them on the namespace's service account or nodes instead, or run the steps with Argo Workflows."
+            f"Steps are given {' and '.join(named)}, which Kubeflow Pipelines 2.0 cannot be told. Set them on "
+            "the namespace or its service account instead, or run the steps with Argo Workflows."
         )
 
 

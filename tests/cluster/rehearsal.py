@@ -98,12 +98,13 @@ class Rehearsal:
         self.state_time(morning)
         self.apply(document)
         self.until("the loop is known", lambda: self.get(f"loops/{self.loop}") is not None, 120)
-        self.post_outcomes(self.world.labels(morning, datetime.combine(self.world.start, time(0), UTC)))
-        day = self.world.start
-        while day < self.world.live_from:
-            self.deliver(day)
-            day += timedelta(days=1)
-        self.state_time(datetime.combine(self.world.live_from, TICK_AT, UTC))
+        with self.paused():  # else it would train on the first days while the others are on their way
+            self.post_outcomes(self.world.labels(morning, datetime.combine(self.world.start, time(0), UTC)))
+            day = self.world.start
+            while day < self.world.live_from:
+                self.deliver(day)
+                day += timedelta(days=1)
+            self.state_time(datetime.combine(self.world.live_from, TICK_AT, UTC))
         self.until("the first champion answers", lambda: self.condition("Ready"), PATIENCE)
 
     def live(self, day: date) -> None:

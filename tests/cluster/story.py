@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,13 @@ def loop_document(image: str = "") -> dict[str, Any]:
     if image:
         document["spec"]["model"]["image"] = image
     return document
+
+
+def differences(there: list[Any], here: list[Any]) -> str:
+    """Lines that only one of two ledgers has, as a text that is empty where there are none."""
+    left, right = Counter(there), Counter(here)
+    only = [f"cluster: {line}" for line in left - right] + [f"laptop: {line}" for line in right - left]
+    return "\n".join(sorted(only, key=lambda line: line.partition(": ")[2]))
 
 
 def told(ledger: list[dict[str, Any]]) -> list[tuple[str, ...]]:

@@ -86,6 +86,8 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
         new_outcomes=0 if idle else len(context.ports.outcomes.known(now, since=since)),
         admitted_rows=0 if idle else admitted_rows(context),
+        failed=turns[-1]["message"] if turns and turns[-1]["status"] == "failed" else "",
+        empty_place="" if idle or context.state.documents(context.name, "partition") else context.ports.source.place,
     )
 
 

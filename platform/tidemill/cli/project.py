@@ -58,7 +58,7 @@ def project_argument(function: F) -> F:
 
 
 def lives_here(project: Project, verb: str) -> None:
-    """Raises UsageError where the profile names a server: the loop lives there, and nothing of it is in the files here."""
+    """Raises UsageError where the profile names a server: nothing of the loop is in the files here."""
     address = project.profile.spec.server
     if address is not None:
         raise click.UsageError(

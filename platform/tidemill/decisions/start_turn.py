@@ -25,8 +25,8 @@ class StartAction(StrEnum):
 @dataclass(frozen=True)
 class TurnFacts:
     """`signals` are the pending documents (`kind`, `id`); `turns_started` the starts of all turns of at least the last
-    30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began; `empty_place` is where data is
-    looked for while none ever arrived; `failed` is what the last turn said where it failed."""
+    30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began; `empty_place` is where data
+    is looked for while none ever arrived; `failed` is what the last turn said where it failed."""
 
     now: datetime
     signals: Sequence[Mapping[str, Any]]

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from cluster_world import PLATFORM_IMAGE, kubectl
 
-_LISTEN = "import socket,time; s = socket.create_server(('', 8080)); time.sleep(3600)"
+_LISTEN = "import socket; s = socket.create_server(('', 8080))\nwhile True: s.accept()[0].close()"
 _KNOCK = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
 SECONDS = 30  # until a policy or a new Pod is known to the network
 

@@ -168,15 +168,21 @@ def remove_folder(uri: str) -> None:
 def _asking(uri: str) -> Iterator[tuple[Any, str]]:
     """The store of a URI, and the name that it knows it by."""
     try:
-        store = _store(urlsplit(uri).scheme)
-        yield store, str(store._strip_protocol(uri))
+        yield opened(uri)
     except (FileNotFoundError, TidemillError):
         raise
     except Exception as error:  # each store raises its own kinds; all mean the same here
         raise TemporaryError(
             f"{uri} could not be read or written: {type(error).__name__}: {error}. Nothing was half-written; it is "
-            "tried again. Check the store's address and credentials (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...)."
+            "tried again. Check the store's address, region and credentials (AWS_ENDPOINT_URL, AWS_REGION, "
+            "AWS_ACCESS_KEY_ID, ...)."
         ) from error
+
+
+def opened(uri: str) -> tuple[Any, str]:
+    """The store of a URI, and the name that it knows it by. What the store raises is its own."""
+    store = _store(urlsplit(uri).scheme)
+    return store, str(store._strip_protocol(uri))
 
 
 _stores: dict[tuple[str, int], Any] = {}

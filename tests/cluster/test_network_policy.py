@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from chart_release import NAME, Release, release
+from chart_release import NAME, Release, release, until
 from chart_tools import CHART
 from cluster_world import KUBECONFIG
 from network_pods import Pod, enforced, listening, namespace
@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(not KUBECONFIG, reason="KUBECONFIG names no cluster"),
 ]
+PEER = "namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name"
 SERVER, HEALTH, GATEWAY, MODEL, MLFLOW = 8081, 8082, 8080, 8080, 5000
 
 
@@ -28,6 +29,7 @@ class Network:
     `neighbour` is in the release's namespace, `impostor` is a stranger with a gateway's labels."""
 
     release: Release
+    options: tuple[str, ...]
     model: Pod
     stranger: Pod
     impostor: Pod
@@ -61,12 +63,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         release(folder, "tidemill-policy") as made,
         namespace("stranger") as strange, namespace("friend") as friendly, namespace("runs") as runs,
     ):  # fmt: skip
-        friends = "networkPolicy.gatewayFrom[0].namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name"
-        made.bring(CHART, "--set", f"{friends}={friendly},pipelines.kubeflow.namespace={runs}")
+        options = ("--set", f"networkPolicy.gatewayFrom[0].{PEER}={friendly},pipelines.kubeflow.namespace={runs}")
+        made.bring(CHART, *options)
         labels = _labels(made.namespace)
         gateway = {"app.kubernetes.io/name": "tidemill", "app.kubernetes.io/instance": NAME}
         yield Network(
             made,
+            options,
             model=listening(made.namespace, "model", labels),
             stranger=listening(strange, "stranger"),
             impostor=listening(strange, "impostor", {**gateway, "app.kubernetes.io/component": "gateway"}),
@@ -128,3 +131,15 @@ def test_mlflow_asks_nobody_for_anything(network: Network) -> None:
     assert network.open_to(network.pod("mlflow")) <= {"MLflow"}
     service = network.release.kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}")
     assert not network.pod("mlflow").reaches(service, SERVER)
+
+
+def test_with_egress_rules_the_release_speaks_to_what_they_name_and_to_itself_alone(network: Network) -> None:
+    rule = f"networkPolicy.egressTo[0].to[0].{PEER}={network.run.namespace}"
+    network.release.bring(CHART, *network.options, "--set", rule)
+    gateway, controller = network.pod("gateway"), network.pod("control-plane", "controller")
+    until(lambda: not gateway.reaches(network.friend.ip, 8080), 60)
+    assert not controller.reaches(network.friend.ip, 8080)
+    for pod in (gateway, controller):
+        assert pod.reaches(network.run.ip, 8080)
+        assert pod.reaches("kubernetes.default", 443), "names and the API server stay within reach"
+        assert network.open_to(pod) >= {"server", "MLflow", "model server"}

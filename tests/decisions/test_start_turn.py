@@ -81,7 +81,7 @@ def test_without_a_champion_enough_rows_are_a_signal() -> None:
 
 
 def test_a_wait_after_a_failed_turn_says_what_failed_and_how_not_to_wait() -> None:
-    failed = replace(READY, turns_started=days_ago(2), failed="model:train cannot be imported.")
+    failed = replace(READY, turns_started=days_ago(2), last_end="failed: model:train cannot be imported.")
     message = start(failed, LIMITS, 2000).message
     assert "`tidemill train` does not." in message
     assert message.endswith("The last turn failed: model:train cannot be imported.")

@@ -26,7 +26,7 @@ class StartAction(StrEnum):
 class TurnFacts:
     """`signals` are the pending documents (`kind`, `id`); `turns_started` the starts of all turns of at least the last
     30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began; `empty_place` is where data
-    is looked for while none ever arrived; `failed` is what the last turn said where it failed."""
+    is looked for while none ever arrived; `last_end` is how the last turn ended (failed: ...) where it made nothing."""
 
     now: datetime
     signals: Sequence[Mapping[str, Any]]
@@ -37,7 +37,7 @@ class TurnFacts:
     new_outcomes: int
     admitted_rows: int
     empty_place: str = ""
-    failed: str = ""
+    last_end: str = ""
 
 
 Policy = Callable[[TurnFacts, Limits, int], Verdict[StartAction] | None]
@@ -94,8 +94,8 @@ def _cooldown(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartA
     if _manual(facts) or until <= facts.now:
         return None
     message = f"{_pending(facts)} waits for the cooldown, until {_time(until)}; `tidemill train` does not."
-    if facts.failed:
-        message += f" The last turn failed: {facts.failed}"
+    if facts.last_end:
+        message += f" The last turn {facts.last_end}"
     return _wait(Reason.COOLDOWN, message, until=until.isoformat())
 
 

@@ -115,7 +115,10 @@ def release(folder: Path, prefix: str = "tidemill-chart") -> Iterator[Release]:
             made.kubectl("create", "rolebinding", "somebody", "--role=somebody", f"--serviceaccount={name}:somebody")
             yield made
         finally:
-            kubectl("delete", "namespace", name, "--wait=false")
+            try:
+                made.helm("uninstall", NAME, "--ignore-not-found")  # what it has outside of its namespace
+            finally:
+                kubectl("delete", "namespace", name, "--wait=false")
 
 
 def _values(port: int) -> dict[str, Any]:

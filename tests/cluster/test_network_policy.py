@@ -67,7 +67,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         made.bring(CHART, *options)
         labels = _labels(made.namespace)
         gateway = {"app.kubernetes.io/name": "tidemill", "app.kubernetes.io/instance": NAME}
-        yield Network(
+        made_network = Network(
             made,
             options,
             model=listening(made.namespace, "model", labels),
@@ -77,6 +77,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
             run=listening(runs, "run"),
             neighbour=listening(made.namespace, "neighbour"),
         )
+        until(lambda: not made_network.open_to(made_network.stranger), 120)  # a network learns of new Pods in its time
+        yield made_network
 
 
 def _labels(namespace: str) -> dict[str, str]:

@@ -133,14 +133,6 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- if and .Values.monitoring.serviceMonitor .Values.controlPlane.server.audience (not .Values.monitoring.tokenSecret.name) }}
 {{- fail "controlPlane.server.audience is set, so Prometheus' own token is not for this server: set monitoring.tokenSecret.name to a Secret with one that is" }}
 {{- end }}
-{{- if .Values.rbac.create }}
-{{- with lookup "rbac.authorization.k8s.io/v1" "ClusterRole" "" "tidemill-viewer" }}
-{{- $owner := .metadata.annotations | default dict }}
-{{- if or (ne (get $owner "meta.helm.sh/release-name") $.Release.Name) (ne (get $owner "meta.helm.sh/release-namespace") $.Release.Namespace) }}
-{{- fail (printf "the ClusterRoles for people (tidemill-viewer and its like) are in this cluster already, made by %s: set rbac.create=false, and use those" (ternary (printf "the release %s in %s" (get $owner "meta.helm.sh/release-name") (get $owner "meta.helm.sh/release-namespace")) "something other than Helm" (hasKey $owner "meta.helm.sh/release-name"))) }}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- if and (not .Values.mlflow.url) (not .Values.mlflow.enabled) }}
 {{- fail "no MLflow server: set mlflow.url, or leave mlflow.enabled=true" }}
 {{- end }}

@@ -41,6 +41,11 @@ e2e-cluster: install  ## Tests on a real Kubernetes
 	@if [ -z "$$KUBECONFIG" ]; then env=$$(ci/e2e-cluster) && eval "$$env"; fi && \
 	  $(BIN)/python -m pytest -m cluster --timeout=1500
 
+.PHONY: e2e-smoke
+e2e-smoke: install  ## Of those the quickest that shows all parts: the chart, a turn on Kubeflow Pipelines, an answer
+	@if [ -z "$$KUBECONFIG" ]; then env=$$(ci/e2e-cluster) && eval "$$env"; fi && \
+	  $(BIN)/python -m pytest -s -m smoke --timeout=1500
+
 .PHONY: lint
 lint: install  ## ruff, mypy, import-linter
 	$(BIN)/ruff check

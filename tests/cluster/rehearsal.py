@@ -11,15 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pandas as pd
 from tidemill.adapters.gateway_client import GatewayClient
+from tidemill.adapters.log.stored import StoredPredictionLog
+from tidemill.loop.errors import TidemillError
 from tidemill.loop.turn.files import join, write_bytes
 
 REQUESTS_AT, LABELS_AT, TICK_AT = time(12), time(6), time(7)  # as tidemill.loop.replay has them
 PATIENCE = 900.0  # seconds that a turn may take on a small machine
+
+
+T = TypeVar("T")
 
 
 class Late(AssertionError):
@@ -49,22 +54,42 @@ class Rehearsal:
     world: Any
     key: str
     label: str
+    patience: float = 0.0  # seconds for which a call that fails is made again, where things are killed on purpose
     tell: Callable[[str], None] = print
     turned: Callable[[str, int], None] | None = None  # told of a turn and its number while it runs
     answers: list[pd.DataFrame] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)  # what calls that were made again had been told
+    now: datetime | None = None
     _turns: list[str] = field(default_factory=list)
     _client: GatewayClient | None = None
 
+    def persist(self, call: Callable[[], T]) -> T:
+        """Every call here may be made twice."""
+        until = real_time.monotonic() + self.patience
+        while True:
+            try:
+                return call()
+            except (AssertionError, OSError, httpx.HTTPError, subprocess.TimeoutExpired, TidemillError) as error:
+                if real_time.monotonic() > until:
+                    raise
+                self.refusals.append(f"{type(error).__name__}: {error}"[:300])
+                real_time.sleep(1)
+
+    def kubectl(self, *arguments: str, input: str | None = None) -> str:
+        return self.persist(lambda: kubectl("-n", self.namespace, *arguments, input=input))
+
     def state_time(self, moment: datetime) -> None:
-        write_bytes(self.clock, moment.isoformat().encode())
+        self.now = moment
+        self.persist(lambda: write_bytes(self.clock, moment.isoformat().encode()))
         real_time.sleep(1.2)  # every part looks at the file twice a second
 
     def deliver(self, day: date) -> None:
         batch = self.world.delivered(day)
-        write_bytes(join(self.root, "data", "flights", f"{day}.parquet"), batch.to_parquet(index=False))
+        uri = join(self.root, "data", "flights", f"{day}.parquet")
+        self.persist(lambda: write_bytes(uri, batch.to_parquet(index=False)))
 
     def apply(self, document: str) -> None:
-        kubectl("-n", self.namespace, "apply", "-f", "-", input=document)
+        self.kubectl("apply", "-f", "-", input=document)
 
     def bootstrap(self, document: str, project: Path) -> None:
         """The loop is applied, then the labels of two months are sent, then their data: the first turn runs."""
@@ -73,31 +98,36 @@ class Rehearsal:
         self.state_time(morning)
         self.apply(document)
         self.until("the loop is known", lambda: self.get(f"loops/{self.loop}") is not None, 120)
-        self.post_outcomes(self.world.labels(morning, datetime.combine(self.world.start, time(0), UTC)))
-        day = self.world.start
-        while day < self.world.live_from:
-            self.deliver(day)
-            day += timedelta(days=1)
-        self.state_time(datetime.combine(self.world.live_from, TICK_AT, UTC))
+        with self.paused():  # else it would train on the first days while the others are on their way
+            self.post_outcomes(self.world.labels(morning, datetime.combine(self.world.start, time(0), UTC)))
+            day = self.world.start
+            while day < self.world.live_from:
+                self.deliver(day)
+                day += timedelta(days=1)
+            self.state_time(datetime.combine(self.world.live_from, TICK_AT, UTC))
         self.until("the first champion answers", lambda: self.condition("Ready"), PATIENCE)
 
     def live(self, day: date) -> None:
         """A day: its flights are asked for at noon; the next morning it is delivered, labels come, the loop looks."""
         self.state_time(datetime.combine(day, REQUESTS_AT, UTC))
-        self.answers.append(self.client.predict(self.world.delivered(day)).assign(day=day))
-        real_time.sleep(4)  # the gateways ship what they logged every two seconds
+        flights = self.world.delivered(day)
+        answered = self.persist(lambda: self.client.predict(flights))
+        self.answers.append(answered.assign(day=day))
+        self.until("what was answered is logged", lambda: self._logged(day, set(answered["key"])), PATIENCE)
+        real_time.sleep(2)  # what a shadow said is logged a little later
         morning = day + timedelta(days=1)
         self.deliver(day)
         self.state_time(datetime.combine(morning, LABELS_AT, UTC))
         labels_at = datetime.combine(morning, LABELS_AT, UTC)
         labels = self.world.labels(labels_at, labels_at - timedelta(days=1))
         if len(labels):
-            self.client.send_labels(labels)
+            self.persist(lambda: self.client.send_labels(labels))
         self.state_time(datetime.combine(morning, TICK_AT, UTC))
         self.settle()
 
     def settle(self) -> None:
-        """Until ticks at the present time have nothing left to do: three looks alike, and no turn runs."""
+        """Until ticks at the stated time have nothing left to do: three looks alike, and no turn runs."""
+        self.until("the loop has looked", self._looked, PATIENCE)
         until, seen = real_time.monotonic() + PATIENCE, [""]
         while real_time.monotonic() < until:
             real_time.sleep(2.5)  # the installation ticks every two
@@ -123,11 +153,11 @@ class Rehearsal:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        kubectl("-n", self.namespace, "annotate", "modelloop", self.loop, "tidemill.dev/paused=true")
+        self.kubectl("annotate", "modelloop", self.loop, "tidemill.dev/paused=true", "--overwrite")
         try:
             yield
         finally:
-            kubectl("-n", self.namespace, "annotate", "modelloop", self.loop, "tidemill.dev/paused-")
+            self.kubectl("annotate", "modelloop", self.loop, "tidemill.dev/paused-")
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         end = real_time.monotonic() + seconds
@@ -136,10 +166,22 @@ class Rehearsal:
                 raise Late(f"{what}: not within {seconds:g} s. {json.dumps(self.status(), indent=1)}")
             real_time.sleep(2)
 
+    def _looked(self) -> bool:
+        """A tick has begun since the time was stated."""
+        last = (self.get(f"loops/{self.loop}") or {}).get("last_tick")
+        return last is not None and self.now is not None and datetime.fromisoformat(last) >= self.now
+
+    def _logged(self, day: date, keys: set[str]) -> bool:
+        """The gateways ship what they logged every two seconds, and once more when they start."""
+        midnight = datetime.combine(day, time(0), UTC)
+        log = StoredPredictionLog(join(self.root, "predictions"))
+        found = log.read(midnight - timedelta(days=1), midnight + timedelta(days=2))
+        return keys <= set(found["key"])
+
     # what the cluster says
 
     def status(self) -> dict[str, Any]:
-        found = json.loads(kubectl("-n", self.namespace, "get", "modelloop", self.loop, "-o", "json"))
+        found = json.loads(self.kubectl("get", "modelloop", self.loop, "-o", "json"))
         status: dict[str, Any] = found.get("status") or {}
         return status
 
@@ -147,7 +189,7 @@ class Rehearsal:
         return any(c["type"] == kind and c["status"] == "True" for c in self.status().get("conditions", []))
 
     def rollouts(self) -> list[dict[str, Any]]:
-        found = json.loads(kubectl("-n", self.namespace, "get", "modelrollouts", "-o", "json"))["items"]
+        found = json.loads(self.kubectl("get", "modelrollouts", "-o", "json"))["items"]
         return sorted(found, key=lambda item: str(item["metadata"]["creationTimestamp"]))
 
     def history(self) -> list[dict[str, Any]]:
@@ -169,8 +211,12 @@ class Rehearsal:
         return self._client
 
     def get(self, path: str) -> Any:
-        response = httpx.get(f"{self.server}/v1/namespaces/{self.namespace}/{path}", headers=self._headers, timeout=30)
-        return None if response.status_code == 404 else self._said(response)
+        def get() -> Any:
+            url = f"{self.server}/v1/namespaces/{self.namespace}/{path}"
+            response = httpx.get(url, headers=self._headers, timeout=30)
+            return None if response.status_code == 404 else self._said(response)
+
+        return self.persist(get)
 
     def ask(self, what: str, note: str = "") -> Any:
         return self._post(f"loops/{self.loop}/requests", {"what": what, "note": note})
@@ -182,7 +228,7 @@ class Rehearsal:
 
     def _post(self, path: str, body: Any) -> Any:
         url = f"{self.server}/v1/namespaces/{self.namespace}/{path}"
-        return self._said(httpx.post(url, json=body, headers=self._headers, timeout=60))
+        return self.persist(lambda: self._said(httpx.post(url, json=body, headers=self._headers, timeout=60)))
 
     @property
     def _headers(self) -> dict[str, str]:

@@ -92,7 +92,15 @@ def runner(folder: Path) -> Iterator[Runner]:
         def lose(turn: str) -> None:
             made.api.delete("argoproj.io/v1alpha1", "Workflow", made.namespace, workflow_name(loop, turn))
 
+        def take_pod(turn: str) -> None:
+            pods = made.api.list(
+                "v1", "Pod", made.namespace, f"workflows.argoproj.io/workflow={workflow_name(loop, turn)}"
+            )
+            (name,) = (p["metadata"]["name"] for p in pods["items"] if p["status"]["phase"] in ("Pending", "Running"))
+            made.api.delete("v1", "Pod", made.namespace, name)
+
         yield Runner(
             opened(), opened, MlflowRegistry(f"http://127.0.0.1:{tracking_port}", "s3://tidemill/tiny/artifacts"),
             "s3://tidemill/tiny", "/project", f"http://{HOST}:{tracking_port}", 400, lose, image=IMAGE,
+            take_pod=take_pod,
         )  # fmt: skip

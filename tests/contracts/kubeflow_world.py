@@ -60,10 +60,18 @@ def runner(folder: Path) -> Iterator[Runner]:
             server.terminate(run.run_id)
             RunServiceApi(server._client).run_service_delete_run(run.run_id)
 
+        def take_pod(turn: str) -> None:
+            run = server.find_run(f"{loop} turn {turn}")
+            assert run is not None
+            pods = api.list("v1", "Pod", NAMESPACE, f"pipeline/runid={run.run_id}")["items"]
+            (name,) = (p["metadata"]["name"] for p in pods if p["status"]["phase"] in ("Pending", "Running"))
+            api.delete("v1", "Pod", NAMESPACE, name)
+
         try:
             yield Runner(
                 opened(), opened, MlflowRegistry(f"http://127.0.0.1:{tracking_port}", f"{base}/artifacts"), base,
                 "/project", f"http://{HOST}:{tracking_port}", PATIENCE, lose, image=IMAGE, loop=loop,
+                take_pod=take_pod,
             )  # fmt: skip
         finally:
             api.delete("v1", "Secret", NAMESPACE, secret["name"])

@@ -33,7 +33,8 @@ def parquet(frame: pd.DataFrame) -> bytes:
 @dataclass
 class Runner:
     """A backend to be proven. `base` is the URI below which the loop keeps everything, `project` the folder of the
-    user's code where the steps run, `patience` how many seconds a turn may take, `lose` makes a run vanish."""
+    user's code where the steps run, `patience` how many seconds a turn may take, `lose` makes a run vanish, `take_pod`
+    deletes the Pod that trains, as a drained node does."""
 
     pipelines: Pipelines
     again: Callable[[], Pipelines]  # as a restarted loop opens it
@@ -47,6 +48,7 @@ class Runner:
     isolated: bool = True  # False: the user's code runs in this process
     image: str = ""
     loop: str = "tiny"
+    take_pod: Callable[[str], None] | None = None
     _partitions: list[Partition] = field(default_factory=list)
 
     def turn(

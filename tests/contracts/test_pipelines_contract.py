@@ -155,6 +155,20 @@ def test_a_run_that_vanished_is_unknown_and_can_be_submitted_again(concurrent: R
     concurrent.pipelines.cancel(request.id)
 
 
+def test_a_turn_whose_pod_was_taken_away_is_unknown_and_can_be_submitted_again(concurrent: Runner) -> None:
+    if concurrent.take_pod is None:
+        pytest.skip("it runs no Pods")
+    request = training(concurrent)
+    concurrent.take_pod(request.id)
+    until(concurrent, lambda: concurrent.pipelines.status(request.id).phase is not Phase.RUNNING)
+    status = concurrent.pipelines.status(request.id)
+    assert (status.phase, status.step) in [(Phase.UNKNOWN, "train"), (Phase.UNKNOWN, "")], status
+    assert "was lost" in status.message and "delete" in status.message
+    concurrent.pipelines.submit(request)
+    assert concurrent.pipelines.status(request.id).phase is Phase.RUNNING
+    concurrent.pipelines.cancel(request.id)
+
+
 def test_waiting_ends_with_the_time(concurrent: Runner) -> None:
     request = concurrent.turn("hangs")
     concurrent.pipelines.submit(request)

@@ -23,13 +23,15 @@ _LAST_WORDS = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\
 @dataclass(frozen=True)
 class Unexplained:
     """A run that failed where no step recorded why. `step` is empty where none failed; `killed` where its process was
-    ended from outside, which for a step of the user's is the user's code (it ran out of memory). `look` says where more
-    is to be found."""
+    ended from outside, which for a step of the user's is the user's code (it ran out of memory); `lost` where its Pod
+    was taken away, by a drained node or a person: nothing is wrong with the turn, which may be tried again. `look`
+    says where more is to be found."""
 
     why: str
     step: str = ""
     killed: bool = False
     look: str = ""
+    lost: bool = False
 
 
 def concluded(steps: Mapping[str, Any], failure: Unexplained | None = None) -> dict[str, Any]:
@@ -50,6 +52,15 @@ def concluded(steps: Mapping[str, Any], failure: Unexplained | None = None) -> d
         return _succeeded(ACCEPTED, evaluated["message"], steps)
     done = ", ".join(steps) or "none"
     return _failed(str(Reason.PIPELINE_FAILED), f"The run ended without saying how; finished steps: {done}.", "")
+
+
+def status_after(steps: Mapping[str, Any], failure: Unexplained | None) -> TurnStatus:
+    """Of a run that has ended without success: unknown, so that it is submitted again, where it was lost before any
+    step said that it failed."""
+    if failure is not None and failure.lost and not any(record.get("failed") for record in steps.values()):
+        step = f"Step {failure.step}" if failure.step else "The run"
+        return TurnStatus(Phase.UNKNOWN, message=f"{step} was lost: {failure.why.rstrip('.')}", step=failure.step)
+    return status_of(concluded(steps, failure))
 
 
 def timed_out(steps: Mapping[str, Any], seconds: float, waited: str = "") -> dict[str, Any]:

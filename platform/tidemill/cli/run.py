@@ -25,6 +25,7 @@ from .project import Project, lives_here, project_argument
 def command(project: Project, once: bool, every: str, port: int | None, output: str) -> None:
     """Keep the model right: tick again and again, and answer requests."""
     from tidemill.adapters.system_clock import SystemClock
+    from tidemill.loop.heartbeat import beat
     from tidemill.loop.tick import settle
     from tidemill.spec.quantities import parse_duration
 
@@ -49,6 +50,7 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
                 f"{project.loop.metadata.name} answers at {gateway.url}/v2/models/{context.name}/infer", err=True
             )
         reports = settle(context, clock.now())
+        beat(context.state, context.name, clock.now())
         if once:
             data = {"loop": context.name, "ticks": [tick_data(report) for report in reports]}
             emit(data, output, _render)
@@ -59,6 +61,7 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
 def _forever(context: Any, clock: Any, pause: float, tell: Any) -> None:
     """Ticks until it is asked to stop; what may pass by itself is waited for, never a reason to die."""
     from tidemill.loop.errors import TemporaryError
+    from tidemill.loop.heartbeat import beat
     from tidemill.loop.tick import tick
 
     stop = threading.Event()
@@ -67,6 +70,7 @@ def _forever(context: Any, clock: Any, pause: float, tell: Any) -> None:
     while not stop.wait(pause):
         try:
             tick(context, clock.now())
+            beat(context.state, context.name, clock.now())
         except TemporaryError as error:
             click.echo(f"{clock.now():%Y-%m-%d %H:%M:%S}  tick.failed             {error}", err=True)
 

@@ -56,6 +56,8 @@ def _render(data: dict[str, Any], first: str = "`tidemill run --once` trains the
     lines.append(
         f"  outcomes    {outcomes['known']:,} labels, {outcomes['joined']:,} joined to predictions in closed days"
     )
+    if data["last_tick"]:
+        lines.append(f"  last tick   {data['last_tick'][:16]}")
     if data["signals"]:
         lines.append("  signals     " + "; ".join(signal["message"] for signal in data["signals"]))
     if data["last_days"]:

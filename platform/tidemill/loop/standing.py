@@ -22,6 +22,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
     return {
         "loop": loop,
         "at": now.isoformat(),
+        "last_tick": (state.get(loop, "tick", "last") or {}).get("at"),
         "champion": _champion(state, loop),
         "rollout": _rollout(state, loop),
         "turn": None if not turns else {key: turns[-1].get(key) for key in ("id", "status", "reason", "message")},

@@ -20,7 +20,7 @@ from .rollouts import begin_rollout, crown
 from .turn.files import join, write_bytes
 from .turn.request import read_request, write_request
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 5  # of which each but the first makes up for one that was lost to no fault of the turn
 
 
 def running_turn(context: Context) -> dict[str, Any] | None:
@@ -177,19 +177,20 @@ def harvest_turn(context: Context, now: datetime) -> None:
             Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} runs: {status.step or '...'}.")
         )
     elif status.phase is Phase.UNKNOWN and turn["attempts"] < MAX_ATTEMPTS:
-        _resubmit(context, turn, now)
+        _resubmit(context, turn, status.message, now)
     elif status.phase is Phase.SUCCEEDED:
         _finish(context, turn, status, now)
     else:
         _fail(context, turn, status, now)
 
 
-def _resubmit(context: Context, turn: dict[str, Any], now: datetime) -> None:
-    """Recorded but not under way: this process, or its run, was killed in between."""
+def _resubmit(context: Context, turn: dict[str, Any], why: str, now: datetime) -> None:
+    """Recorded but not under way: this process, or its run, was killed in between, or its run lost a Pod."""
     again = {**turn, "attempts": turn["attempts"] + 1}
     context.state.put(context.name, "turn", turn["id"], again)
     context.ports.pipelines.submit(read_request(turn["work_uri"]))
-    context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} was submitted again."))
+    message = f"Turn {turn['id']} was submitted again{f'. {why}' if why else ''}."
+    context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, message))
 
 
 def _finish(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
@@ -224,7 +225,10 @@ def cancel_turn(context: Context, why: str, now: datetime) -> None:
 
 def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
     reason = status.reason or Reason.PIPELINE_FAILED
-    message = status.message or f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times: its process ended without a result."
+    message = status.message
+    if status.phase is Phase.UNKNOWN:
+        said = message or "its process ended without a result"
+        message = f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times, at last so: {said}."
     write = Write("turn", turn["id"], {**turn, "status": "failed", "finished_at": now.isoformat(),
                                        "reason": str(reason), "message": message})  # fmt: skip
     # Nothing answered its signals: they wait for a turn that does (the cooldown keeps that from being at once).

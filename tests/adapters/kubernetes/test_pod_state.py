@@ -57,3 +57,35 @@ def test_a_pod_that_no_node_takes_says_why() -> None:
     lacks = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
     found = {"metadata": {}, "status": {"conditions": [lacks]}}
     assert waiting(found) == "no node takes its Pod (Unschedulable: 0/3 nodes)"
+
+
+SIGTERM = {"exitCode": 143, "reason": "Error", "finishedAt": "2026-01-01T12:00:05Z"}
+
+
+def deleted(at: str, grace: int = 30) -> dict[str, Any]:
+    found = pod({"terminated": SIGTERM})
+    found["metadata"] |= {"deletionTimestamp": at, "deletionGracePeriodSeconds": grace}
+    return found
+
+
+def test_a_pod_that_was_deleted_while_it_ran_was_lost() -> None:
+    found = ended(deleted("2026-01-01T12:00:30Z"), "train", "Terminated")
+    assert (found.lost, found.killed, found.why) == (True, False, "its Pod p was deleted")
+
+
+def test_a_pod_that_was_deleted_once_it_had_ended_failed_by_itself() -> None:
+    found = ended(deleted("2026-01-01T12:01:00Z"), "train", "KeyError: 'weather'")
+    assert (found.lost, found.why) == (False, "KeyError: 'weather' (exit code 143)")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"reason": "Evicted", "message": "The node was low on resource: memory."},
+        {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}]},
+    ],
+)
+def test_a_pod_that_was_evicted_was_lost(status: dict[str, Any]) -> None:
+    found = ended(pod({"terminated": SIGTERM}, **status), "train", "")
+    assert found.lost
+    assert "Evict" in found.why

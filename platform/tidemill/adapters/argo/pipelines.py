@@ -20,7 +20,7 @@ from tidemill.adapters.kubernetes import pod_state
 from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.adapters.local.pipelines import compiled
 from tidemill.adapters.step_settings import StepSettings
-from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_of, timed_out
+from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_after, status_of, timed_out
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.ids import digest_of
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
@@ -45,9 +45,9 @@ class ArgoPipelines:
         name = workflow_name(self._loop, request.id)
         found = self._workflows.get(name)
         if found is not None:
-            if not reading.cancelled(found):
+            if not reading.cancelled(found) and self._stands(found).phase is not Phase.UNKNOWN:
                 return
-            self._workflows.delete(name)  # a cancelled Workflow makes room for the same turn
+            self._workflows.delete(name)  # one that was cancelled, or lost, makes room for the same turn
         self._wait_until_gone(name)
         # What a run that is gone had recorded is no part of this one.
         remove_folder(join(request.work_uri, "steps"))
@@ -72,7 +72,10 @@ class ArgoPipelines:
 
     def status(self, turn: str) -> TurnStatus:
         workflow = self._workflows.get(workflow_name(self._loop, turn))
-        if workflow is None or (reading.ended(workflow) and reading.cancelled(workflow)):
+        return TurnStatus(Phase.UNKNOWN) if workflow is None else self._stands(workflow)
+
+    def _stands(self, workflow: dict[str, Any]) -> TurnStatus:
+        if reading.ended(workflow) and reading.cancelled(workflow):
             return TurnStatus(Phase.UNKNOWN)
         if not reading.ended(workflow):
             return self._running(workflow)
@@ -82,7 +85,7 @@ class ArgoPipelines:
         if reading.timed_out(workflow):
             seconds = workflow["spec"]["activeDeadlineSeconds"]
             return status_of(timed_out(recorded, seconds, self._waited(workflow)))
-        return status_of(concluded(recorded, self._failure(workflow)))
+        return status_after(recorded, self._failure(workflow))
 
     def cancel(self, turn: str) -> None:
         name = workflow_name(self._loop, turn)
@@ -152,7 +155,8 @@ class ArgoPipelines:
             return Unexplained(f"Workflow {name} ended as {workflow['status']['phase']}: {said}", look=look)
         pod = next((pod for pod in self._workflows.pods(name) if _node(pod) == step.id), None)
         if pod is None:
-            return Unexplained(f"{step.message or 'Argo gives no reason'} (its Pod is gone)", step.name, look=look)
+            said = step.message or "Argo gives no reason"
+            return Unexplained(f"{said} (its Pod is gone)", step.name, look=look, lost=True)
         return pod_state.ended(pod, step.name, self._workflows.log(pod["metadata"]["name"]))
 
 

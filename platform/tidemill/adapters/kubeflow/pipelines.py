@@ -16,13 +16,13 @@ from typing import Any
 from tidemill.adapters.kubeflow.package import package, version_of
 from tidemill.adapters.kubeflow.server import KubeflowServer
 from tidemill.adapters.step_settings import StepSettings
-from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_of, timed_out
+from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_after, status_of, timed_out
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
-from tidemill.loop.turn.files import exists, join, read_bytes, remove_folder, write_bytes
+from tidemill.loop.turn.files import exists, join, read_bytes, write_bytes
 from tidemill.loop.turn.request import request_digest, request_uri
-from tidemill.loop.turn.steps import records
+from tidemill.loop.turn.steps import forget_failures, records
 
 _POLL = 2.0
 _CANCELLED = ("CANCELED", "CANCELING")
@@ -54,10 +54,10 @@ class KubeflowPipelines:
     def submit(self, request: TurnRequest) -> None:
         name = self._run_name(request.id)
         run = self._server.find_run(name)
-        if run is not None and not self._cancelled(run, request.id):
+        if run is not None and self._stands(run, request.id).phase is not Phase.UNKNOWN:
             return
-        # What a run that is gone had recorded is no part of this one.
-        remove_folder(join(request.work_uri, "steps"))
+        # What a step did stays recorded: the server answers for it from its cache, and does not run it again.
+        forget_failures(request.work_uri)
         text = package(self._pipeline, self._settings)
         pipeline = self._server.pipeline(
             "tidemill-training", "Data, checks, features, training, evaluation, registration: one turn of a ModelLoop"
@@ -69,7 +69,10 @@ class KubeflowPipelines:
 
     def status(self, turn: str) -> TurnStatus:
         run = self._server.find_run(self._run_name(turn))
-        if run is None or self._cancelled(run, turn):
+        return TurnStatus(Phase.UNKNOWN) if run is None else self._stands(run, turn)
+
+    def _stands(self, run: Any, turn: str) -> TurnStatus:
+        if self._cancelled(run, turn):
             return TurnStatus(Phase.UNKNOWN)
         if run.state in _ENDED:
             return self._ended(run, turn)
@@ -110,9 +113,10 @@ class KubeflowPipelines:
         if run.state in _CANCELLED:
             failure = Unexplained("the run was cancelled in Kubeflow Pipelines", look=look)
         else:
-            said = getattr(run.error, "message", "") or "the run failed and no step says why"
-            failure = self._explain(run.run_id) or Unexplained(said, look=look)
-        return status_of(concluded(steps, failure))
+            # A Pod that failed by itself is still there; one that was deleted, or whose node went, is not.
+            said = getattr(run.error, "message", "") or "none of its Pods that are left says why, so one was deleted"
+            failure = self._explain(run.run_id) or Unexplained(said, look=look, lost=True)
+        return status_after(steps, failure)
 
     def _mark(self, turn: str) -> str:
         return join(self._home, "turns", turn, "cancelled")

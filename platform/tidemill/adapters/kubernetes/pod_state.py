@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from tidemill.adapters.turn_result import KILLED, Unexplained, last_words
@@ -36,12 +37,12 @@ def waiting(pod: Pod) -> str:
 
 def ended(pod: Pod, step: str, log: str, container: str = "main") -> Unexplained:
     """Why the container failed, from its exit and the end of its log."""
-    metadata, status = pod["metadata"], pod["status"]
+    metadata = pod["metadata"]
     look = f"`kubectl -n {metadata['namespace']} logs {metadata['name']} -c {container}` has the rest."
-    if status.get("reason") in _ENDED:
-        return Unexplained(f"its Pod was ended ({status['reason']}: {_short(status.get('message'))})", step)
-    found = next((entry for entry in _statuses(pod) if entry["name"] == container), {})
-    state = found.get("state", {}).get("terminated")
+    taken = _taken_away(pod)
+    if taken:
+        return Unexplained(taken, step, look=look, lost=True)
+    state = _terminated(pod, container)
     if state is None:
         return Unexplained(waiting(pod) or "its Pod ended before its container began", step)
     if state.get("reason") == "OOMKilled":
@@ -54,6 +55,31 @@ def ended(pod: Pod, step: str, log: str, container: str = "main") -> Unexplained
         return Unexplained(f"{KILLED} (exit code 137)", step, True, look)
     said = words or " ".join(line.strip() for line in log.strip().splitlines()[-3:]) or "it said nothing"
     return Unexplained(f"{said.rstrip('.')} (exit code {code})", step, False, look)
+
+
+def _taken_away(pod: Pod) -> str:
+    """Why a Pod was ended by the cluster or a person, whatever it was doing; empty where it ended by itself."""
+    metadata, status = pod["metadata"], pod["status"]
+    if status.get("reason") in _ENDED:
+        return f"its Pod was ended ({status['reason']}: {_short(status.get('message'))})"
+    for condition in status.get("conditions", []):
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            return f"its Pod was ended ({condition.get('reason')}: {_short(condition.get('message'))})"
+    if metadata.get("deletionTimestamp") is None:
+        return ""
+    # What is deleted after it ended, as Pods that are done with are, ended by itself.
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    deleted = datetime.fromisoformat(metadata["deletionTimestamp"]) - grace
+    ends = [state["finishedAt"] for entry in _statuses(pod) if (state := entry.get("state", {}).get("terminated"))]
+    if ends and max(map(datetime.fromisoformat, ends)) < deleted:
+        return ""
+    return f"its Pod {metadata['name']} was deleted"
+
+
+def _terminated(pod: Pod, container: str) -> Mapping[str, Any] | None:
+    found = next((entry for entry in _statuses(pod) if entry["name"] == container), {})
+    state: Mapping[str, Any] | None = found.get("state", {}).get("terminated")
+    return state
 
 
 def _statuses(pod: Pod) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -150,6 +150,16 @@ def store_folder(folder: Path, uri: str) -> None:
         if stale:
             store.rm(stale)
         store.put([str(folder / file) for file in relative], [f"{prefix}/{file}" for file in relative])
+
+
+def remove(uri: str) -> None:
+    """A file; nothing where there is none."""
+    path = local_path(uri)
+    if path is not None:
+        path.unlink(missing_ok=True)
+        return
+    with _asking(uri) as (store, name), suppress(FileNotFoundError):
+        store.rm_file(name)
 
 
 def remove_folder(uri: str) -> None:

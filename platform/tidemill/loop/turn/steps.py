@@ -29,7 +29,7 @@ from tidemill.spec.model_loop import ModelLoopSpec
 
 from . import data, training
 from .evaluation import evaluate
-from .files import fetch, fetch_folder, join, names, read_bytes, write_bytes
+from .files import fetch, fetch_folder, join, names, read_bytes, remove, write_bytes
 from .request import from_json
 from .user_code import TrainerFailed, dump, probabilities
 
@@ -72,6 +72,13 @@ def records(work_uri: str) -> dict[str, dict[str, Any]]:
     found = [name.removesuffix(".json") for name in names(folder) if name.endswith(".json")]
     found.sort(key=lambda step: (STEPS.index(step) if step in STEPS else len(STEPS), step))
     return {step: json.loads(read_bytes(join(folder, f"{step}.json"))) for step in found}
+
+
+def forget_failures(work_uri: str) -> None:
+    """Before steps are run again. What the others recorded holds: the same step on the same input writes the same."""
+    for step, found in records(work_uri).items():
+        if found.get("failed"):
+            remove(join(work_uri, "steps", f"{step}.json"))
 
 
 @contextmanager

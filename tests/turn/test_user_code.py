@@ -35,14 +35,6 @@ def test_what_cannot_be_imported_says_why(tmp_path: Path, request: pytest.Fixtur
         load(tmp_path, f"{name}:train")
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ("raise ValueError('cannot')", "raised ValueError: cannot"),
-        ("return None", "returned a NoneType, which has no predict_proba. Return a classifier."),
-        ("return 5", "returned a int"),
-    ],
-)
 def test_an_image_without_the_project_is_told_from_a_mistake_in_it(tmp_path: Path) -> None:
     with pytest.raises(TrainerFailed, match=r"folder is empty: on a cluster spec\.model\.image must name"):
         load(tmp_path, "nowhere_to_be_found:train")
@@ -52,6 +44,14 @@ def test_an_image_without_the_project_is_told_from_a_mistake_in_it(tmp_path: Pat
     assert "spec.model.image" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('cannot')", "raised ValueError: cannot"),
+        ("return None", "returned a NoneType, which has no predict_proba. Return a classifier."),
+        ("return 5", "returned a int"),
+    ],
+)
 def test_a_trainer_that_gives_no_model(tmp_path: Path, request: pytest.FixtureRequest, body: str, said: str) -> None:
     name = f"uc_fit_{request.node.callspec.indices['body']}"
     project(tmp_path, **{name: f"def train(X, y, previous=None):\n    {body}"})

@@ -80,6 +80,20 @@ def test_without_a_champion_enough_rows_are_a_signal() -> None:
     assert start(replace(first, turns_started=days_ago(1)), LIMITS, 2000).reason is Reason.COOLDOWN
 
 
+def test_a_wait_after_a_failed_turn_says_what_failed_and_how_not_to_wait() -> None:
+    failed = replace(READY, turns_started=days_ago(2), last_end="failed: model:train cannot be imported.")
+    message = start(failed, LIMITS, 2000).message
+    assert "`tidemill train` does not." in message
+    assert message.endswith("The last turn failed: model:train cannot be imported.")
+
+
+def test_who_waits_for_the_first_data_is_told_where_it_is_looked_for() -> None:
+    nothing = TurnFacts(NOW, (), False, False, False, (), 0, 0, "s3://bucket/ns/loop/data/*.csv")
+    message = start(nothing, LIMITS, 2000).message
+    assert "nothing has arrived at s3://bucket/ns/loop/data/*.csv" in message
+    assert "nothing has arrived" not in start(replace(nothing, empty_place=""), LIMITS, 2000).message
+
+
 def test_limits_of_nothing_hold_nothing_back() -> None:
     free = Limits(cooldown="0s", max_per_month=1000, min_new_outcomes=0)
     assert start(replace(READY, turns_started=(NOW,), new_outcomes=0), free, 1).action is StartAction.START

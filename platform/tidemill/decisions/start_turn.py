@@ -25,7 +25,8 @@ class StartAction(StrEnum):
 @dataclass(frozen=True)
 class TurnFacts:
     """`signals` are the pending documents (`kind`, `id`); `turns_started` the starts of all turns of at least the last
-    30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began."""
+    30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began; `empty_place` is where data
+    is looked for while none ever arrived; `last_end` is how the last turn ended (failed: ...) where it made nothing."""
 
     now: datetime
     signals: Sequence[Mapping[str, Any]]
@@ -35,6 +36,8 @@ class TurnFacts:
     turns_started: Sequence[datetime]
     new_outcomes: int
     admitted_rows: int
+    empty_place: str = ""
+    last_end: str = ""
 
 
 Policy = Callable[[TurnFacts, Limits, int], Verdict[StartAction] | None]
@@ -71,9 +74,12 @@ def _rollout_running(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict
 def _too_little_data(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
     if facts.champion_exists or _manual(facts) or facts.admitted_rows >= min_rows:
         return None
-    message = (
-        f"There is no champion yet; the first turn starts at {min_rows} admitted rows ({facts.admitted_rows} so far)."
-    )
+    so_far = f"{facts.admitted_rows} so far"
+    if facts.empty_place:
+        so_far += (
+            f": nothing has arrived at {facts.empty_place}, where each file's name holds its day, as in 2026-03-01"
+        )
+    message = f"There is no champion yet; the first turn starts at {min_rows} admitted rows ({so_far})."
     return _wait(Reason.TOO_LITTLE_DATA, message, admitted_rows=facts.admitted_rows, needed=min_rows)
 
 
@@ -87,7 +93,9 @@ def _cooldown(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartA
     until = max(facts.turns_started, default=facts.now - limits.cooldown) + limits.cooldown
     if _manual(facts) or until <= facts.now:
         return None
-    message = f"{_pending(facts)} waits for the cooldown, until {_time(until)}."
+    message = f"{_pending(facts)} waits for the cooldown, until {_time(until)}; `tidemill train` does not."
+    if facts.last_end:
+        message += f" The last turn {facts.last_end}"
     return _wait(Reason.COOLDOWN, message, until=until.isoformat())
 
 

@@ -86,7 +86,14 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
         new_outcomes=0 if idle else len(context.ports.outcomes.known(now, since=since)),
         admitted_rows=0 if idle else admitted_rows(context),
+        last_end=_bad_end(turns[-1]) if turns else "",
+        empty_place="" if idle or context.state.documents(context.name, "partition") else context.ports.source.place,
     )
+
+
+def _bad_end(turn: dict[str, Any]) -> str:
+    said = {"failed": "failed", "rejected": "was rejected"}.get(turn["status"])
+    return "" if said is None else f"{said}: {turn['message']}"
 
 
 def admitted(context: Context) -> list[dict[str, Any]]:

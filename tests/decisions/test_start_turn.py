@@ -53,6 +53,14 @@ def test_each_reason_to_wait(change: dict, reason: Reason) -> None:
     json.dumps(verdict.evidence)
 
 
+@pytest.mark.parametrize("change", [{"turns_started": days_ago(2)}, {"new_outcomes": 0}])
+def test_whoever_mends_what_kept_the_first_model_from_being_made_need_not_wait(change: dict) -> None:
+    first = replace(READY, signals=(), champion_exists=False, **change)
+    assert start(first, LIMITS, 2000).action is StartAction.WAIT
+    assert start(replace(first, edited=True), LIMITS, 2000).reason is Reason.BOOTSTRAP
+    assert start(replace(READY, edited=True, **change), LIMITS, 2000).action is StartAction.WAIT, "it has a champion"
+
+
 def test_waiting_says_until_when() -> None:
     assert "2013-06-02 00:00Z" in start(replace(READY, turns_started=days_ago(2)), LIMITS, 2000).message
     spent = start(replace(READY, turns_started=days_ago(29, 25, 20, 15, 10, 5)), LIMITS, 2000)

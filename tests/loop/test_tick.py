@@ -344,3 +344,14 @@ def test_a_turn_that_is_lost_too_often_fails_with_what_was_lost_last(tmp_path: P
     assert (
         f"was lost {MAX_ATTEMPTS} times, at last so: Step train was lost: its Pod p was deleted." in failed["message"]
     )
+
+
+def test_a_first_turn_that_failed_is_tried_again_once_its_code_was_mended(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    write_project(tmp_path, "def train(X, y, previous=None):\n    raise ValueError('no')\n\n\nbase = train\n")
+    it.replay.bootstrap()
+    settle(it.context, it.clock.now())
+    assert [turn["status"] for turn in it.context.state.documents("small", "turn")] == ["failed"]
+    write_project(tmp_path)
+    settle(it.context, it.clock.now())
+    assert [turn["status"] for turn in it.context.state.documents("small", "turn")] == ["failed", "accepted"]

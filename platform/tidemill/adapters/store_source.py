@@ -27,6 +27,10 @@ class StoreSource:
         self._below = parts[fixed:]
         self._digests: dict[str, tuple[str, str]] = {}
 
+    @property
+    def place(self) -> str:
+        return join(self._folder, *self._below)
+
     def partitions(self) -> list[Partition]:
         found = []
         for entry in listing(self._folder, deep=len(self._below) > 1):

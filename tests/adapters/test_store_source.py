@@ -37,8 +37,9 @@ def test_a_glob_reaches_into_folders(root: str) -> None:
     assert ids(StoreSource(root, "data/*/day-*.csv", "csv")) == ["2013-03-01"]
 
 
-def test_nothing_delivered_is_no_partition(root: str) -> None:
-    assert ids(StoreSource(root, "data/", "csv")) == []
+def test_nothing_delivered_is_no_partition_and_says_where_it_looked(root: str) -> None:
+    source = StoreSource(root, "data/", "csv")
+    assert (ids(source), source.place) == ([], f"{root}/data/*.csv")
 
 
 def test_another_content_is_another_digest_and_the_same_content_is_not_read_again(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import tidemill
 from click.testing import CliRunner, Result
 from tidemill.cli.init import name_from, write_project
 from tidemill.cli.main import cli
@@ -39,6 +40,14 @@ def test_a_new_project_is_valid_and_its_data_ends_yesterday(tmp_path: Path) -> N
     days = sorted(path.stem for path in (tmp_path / "My Shop!" / "data").iterdir())
     assert len(days) == 45
     assert abs(date.fromisoformat(days[-1]) - datetime.now(UTC).date()) <= timedelta(days=2)
+
+
+def test_the_image_is_made_from_the_components_of_this_version_and_holds_code_alone(shop: Path) -> None:
+    text = (shop / "Dockerfile").read_text()
+    assert text.splitlines()[1:4] == [
+        f"ARG COMPONENTS=tidemill/components:{tidemill.__version__}", "FROM ${COMPONENTS}", "COPY . /project"
+    ]  # fmt: skip
+    assert (shop / ".dockerignore").read_text().split() == [".tidemill/", "__pycache__/", "data/"]
 
 
 def test_the_name_can_be_given(tmp_path: Path) -> None:

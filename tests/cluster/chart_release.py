@@ -98,9 +98,9 @@ def until(condition: Callable[[], Any], seconds: float) -> Any:
 
 
 @contextmanager
-def release(folder: Path) -> Iterator[Release]:
+def release(folder: Path, prefix: str = "tidemill-chart") -> Iterator[Release]:
     """A namespace that enforces `restricted`, with the storage's Secret and somebody who may ask; nothing installed."""
-    name = f"tidemill-chart-{uuid.uuid4().hex[:8]}"
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     with store() as port:
         values = folder / "values.yaml"
         values.write_text(yaml.safe_dump(_values(port)))
@@ -115,7 +115,10 @@ def release(folder: Path) -> Iterator[Release]:
             made.kubectl("create", "rolebinding", "somebody", "--role=somebody", f"--serviceaccount={name}:somebody")
             yield made
         finally:
-            kubectl("delete", "namespace", name, "--wait=false")
+            try:
+                made.helm("uninstall", NAME, "--ignore-not-found")  # what it has outside of its namespace
+            finally:
+                kubectl("delete", "namespace", name, "--wait=false")
 
 
 def _values(port: int) -> dict[str, Any]:

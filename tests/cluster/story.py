@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,12 +82,21 @@ def told_on_a_cluster(patience: float = 0.0) -> Iterator[Story]:
 
 def loop_document(image: str = "") -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((PROJECT / "loop.yaml").read_text())
+    # How busy the machine is shall decide nothing.
+    document["spec"]["serving"]["timeout"] = "60s"
     for metric in document["spec"]["rollout"]["judge"]["metrics"]:
         if "slo" in metric:
-            metric["slo"] = "2s"  # how busy the machine is shall decide nothing
+            metric["slo"] = "60s"
     if image:
         document["spec"]["model"]["image"] = image
     return document
+
+
+def differences(there: list[Any], here: list[Any]) -> str:
+    """Lines that only one of two ledgers has, as a text that is empty where there are none."""
+    left, right = Counter(there), Counter(here)
+    only = [f"cluster: {line}" for line in left - right] + [f"laptop: {line}" for line in right - left]
+    return "\n".join(sorted(only, key=lambda line: line.partition(": ")[2]))
 
 
 def told(ledger: list[dict[str, Any]]) -> list[tuple[str, ...]]:

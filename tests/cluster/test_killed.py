@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 from killer import Killer, can_kill_processes
-from story import LOOP, Story, on_a_laptop, told_on_a_cluster
+from story import LOOP, Story, differences, on_a_laptop, told_on_a_cluster
 from tidemill.adapters.gateway_client import tensor
 from tidemill.adapters.mlflow_registry import MlflowRegistry
 
@@ -126,7 +126,7 @@ def test_the_loop_ends_where_it_ends_when_nothing_is_killed(survived: Survived, 
     """What a shadow had not yet said when its gateway was killed nobody says: figures may differ, nothing else."""
     last = survived.story.day - timedelta(days=1)
     there, here = survived.story.rehearsal.history(), on_a_laptop(tmp_path, last)
-    assert _happened(there) == _happened(here)
+    assert not (found := differences(_happened(there), _happened(here))), found
 
 
 def test_no_request_is_lost_but_those_in_flight_at_a_killed_gateway(survived: Survived) -> None:

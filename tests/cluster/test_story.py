@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from rehearsal import PATIENCE, kubectl
-from story import LOOP, Story, on_a_laptop, told, told_on_a_cluster
+from story import LOOP, Story, differences, on_a_laptop, told, told_on_a_cluster
 from tidemill.loop.turn import files
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster, pytest.mark.timeout(5400)]
@@ -74,7 +74,7 @@ def test_kubectl_and_the_history_tell_the_story(story: Story) -> None:
 def test_a_laptop_that_lives_through_the_same_days_says_the_same(story: Story, tmp_path: Path) -> None:
     last = story.day - timedelta(days=1)
     there, here = story.rehearsal.history(), on_a_laptop(tmp_path, last, SPOILT)
-    assert told(there) == told(here)
+    assert not (found := differences(told(there), told(here))), found
 
 
 def _packaged(story: Story, turn: str, number: int) -> None:

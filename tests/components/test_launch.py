@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from kfp import dsl
+from tidemill.loop.turn import files
 from tidemill_components import launch
-from tidemill_components.launching.artifacts import path_of
+from tidemill_components.launching.artifacts import _opened, path_of
 from tidemill_components.launching.placeholders import resolved
 
 
@@ -176,3 +177,16 @@ def test_a_step_that_is_told_to_end_ends_its_component(tmp_path: Path) -> None:
     _, said = launcher.communicate(timeout=30)
     assert launcher.returncode == 128 + signal.SIGTERM, said
     assert not Path(f"/proc/{began.read_text().strip()}").exists()
+
+
+def test_the_store_of_artifacts_is_told_the_region_that_the_pod_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore reads AWS_DEFAULT_REGION alone, and a store that checks the region of a signature answers 400."""
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
+    monkeypatch.setattr(files, "_stores", {})
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "forgotten")  # put back, whatever is set meanwhile
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    for name, value in {"AWS_REGION": "minio", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    store, name = _opened("s3://bucket/loop/turns/1")
+    store.connect()
+    assert (store.s3.meta.region_name, name) == ("minio", "bucket/loop/turns/1")

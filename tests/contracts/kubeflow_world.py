@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def runner(folder: Path) -> Iterator[Runner]:
 
         def opened() -> KubeflowPipelines:
             return KubeflowPipelines(
-                server, compiled("training"), settings, loop, base, timedelta(seconds=PATIENCE), SystemClock(),
+                server, compiled("training"), settings, loop, base, SystemClock(),
                 Explainer(api, NAMESPACE),
             )  # fmt: skip
 

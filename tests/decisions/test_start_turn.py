@@ -53,6 +53,14 @@ def test_each_reason_to_wait(change: dict, reason: Reason) -> None:
     json.dumps(verdict.evidence)
 
 
+@pytest.mark.parametrize("change", [{"turns_started": days_ago(2)}, {"new_outcomes": 0}])
+def test_whoever_mends_what_kept_the_first_model_from_being_made_need_not_wait(change: dict) -> None:
+    first = replace(READY, signals=(), champion_exists=False, **change)
+    assert start(first, LIMITS, 2000).action is StartAction.WAIT
+    assert start(replace(first, edited=True), LIMITS, 2000).reason is Reason.BOOTSTRAP
+    assert start(replace(READY, edited=True, **change), LIMITS, 2000).action is StartAction.WAIT, "it has a champion"
+
+
 def test_waiting_says_until_when() -> None:
     assert "2013-06-02 00:00Z" in start(replace(READY, turns_started=days_ago(2)), LIMITS, 2000).message
     spent = start(replace(READY, turns_started=days_ago(29, 25, 20, 15, 10, 5)), LIMITS, 2000)
@@ -78,6 +86,20 @@ def test_without_a_champion_enough_rows_are_a_signal() -> None:
     assert start(first, LIMITS, 2000).reason is Reason.BOOTSTRAP
     assert start(replace(first, new_outcomes=10), LIMITS, 2000).reason is Reason.TOO_FEW_OUTCOMES
     assert start(replace(first, turns_started=days_ago(1)), LIMITS, 2000).reason is Reason.COOLDOWN
+
+
+def test_a_wait_after_a_failed_turn_says_what_failed_and_how_not_to_wait() -> None:
+    failed = replace(READY, turns_started=days_ago(2), last_end="failed: model:train cannot be imported.")
+    message = start(failed, LIMITS, 2000).message
+    assert "`tidemill train` does not." in message
+    assert message.endswith("The last turn failed: model:train cannot be imported.")
+
+
+def test_who_waits_for_the_first_data_is_told_where_it_is_looked_for() -> None:
+    nothing = TurnFacts(NOW, (), False, False, False, (), 0, 0, "s3://bucket/ns/loop/data/*.csv")
+    message = start(nothing, LIMITS, 2000).message
+    assert "nothing has arrived at s3://bucket/ns/loop/data/*.csv" in message
+    assert "nothing has arrived" not in start(replace(nothing, empty_place=""), LIMITS, 2000).message
 
 
 def test_limits_of_nothing_hold_nothing_back() -> None:

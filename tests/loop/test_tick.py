@@ -42,6 +42,13 @@ def test_too_little_data_trains_nothing_and_says_what_is_missing(tmp_path: Path)
     reports = it.replay.bootstrap()
     assert [event.reason for event in reports[-1].waiting if event.event == "turn.waiting"] == [Reason.TOO_LITTLE_DATA]
     assert it.context.state.documents("small", "turn") == []
+    assert not any("nothing has arrived" in event.message for event in reports[-1].waiting)
+
+
+def test_a_loop_without_data_says_where_it_looks_for_it(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    said = [event.message for event in tick(it.context, it.clock.now()).waiting]
+    assert any(f"nothing has arrived at {it.context.ports.source.place}" in message for message in said), said
 
 
 def test_an_honest_challenger_goes_through_shadow_and_canary_and_is_promoted(tmp_path: Path) -> None:
@@ -337,3 +344,14 @@ def test_a_turn_that_is_lost_too_often_fails_with_what_was_lost_last(tmp_path: P
     assert (
         f"was lost {MAX_ATTEMPTS} times, at last so: Step train was lost: its Pod p was deleted." in failed["message"]
     )
+
+
+def test_a_first_turn_that_failed_is_tried_again_once_its_code_was_mended(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    write_project(tmp_path, "def train(X, y, previous=None):\n    raise ValueError('no')\n\n\nbase = train\n")
+    it.replay.bootstrap()
+    settle(it.context, it.clock.now())
+    assert [turn["status"] for turn in it.context.state.documents("small", "turn")] == ["failed"]
+    write_project(tmp_path)
+    settle(it.context, it.clock.now())
+    assert [turn["status"] for turn in it.context.state.documents("small", "turn")] == ["failed", "accepted"]

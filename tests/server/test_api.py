@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from server_harness import LOOP, NOW, World, add_loop
 from starlette.testclient import TestClient
+from tidemill.loop.ports import Write
 
 
 def test_a_namespace_lists_its_own_loops(client: TestClient, world: World) -> None:
@@ -24,6 +25,16 @@ def test_status_is_the_document_that_the_command_line_prints(client: TestClient,
     assert (found["rollout"]["challenger"], found["rollout"]["step"]) == ("2", "shadow 100%")
     assert found["partitions"] == {"admitted": 1, "quarantined": 1, "rows": 1200}
     assert found["outcomes"] == {"known": 2, "joined": 7}
+
+
+def test_a_rollout_that_a_person_holds_is_paused_whatever_its_evidence_says(client: TestClient, world: World) -> None:
+    state = world.state()
+    rollout = state.get("visits", "rollout", "r1")
+    assert rollout is not None
+    state.transact("visits", [Write("rollout", "r1", {**rollout, "held": True})], [])
+    found = client.get(LOOP).json()["rollout"]
+    assert (found["status"], found["reason"]) == ("paused", "PausedByPerson")
+    assert "`tidemill resume`" in found["message"] and "Version 2 is tried." in found["message"]
 
 
 def test_history_comes_in_pages_and_by_event(client: TestClient) -> None:

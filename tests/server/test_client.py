@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from server_harness import add_loop
+from tidemill.adapters.outcomes import SqliteOutcomes
 from tidemill.adapters.server_client import ServerClient
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
@@ -100,3 +101,21 @@ def test_a_token_file_that_is_not_there_is_said(project: Path, url: str) -> None
     code, said = run("status", str(project), "--profile", str(profile))
     assert code == 1
     assert "/nowhere/token cannot be read" in said
+
+
+def test_labels_of_a_file_go_to_the_server(project: Path, profile: str) -> None:
+    (project / "labels.csv").write_text("flight_id,delayed\nUA1,1\nUA2,0\nUA3,\n")
+    send = ("outcomes", str(project), "--profile", profile, "--from", str(project / "labels.csv"))
+    assert run(*send)[1].startswith("2 new labels, 0 known already")
+    assert run(*send)[1].startswith("0 new labels, 2 known already")
+    assert SqliteOutcomes(project / ".tidemill" / "outcomes").count() == 2
+    assert not (project / "elsewhere" / "outcomes").exists()
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_what_is_about_the_files_here_is_refused_where_the_loop_lives_elsewhere(
+    project: Path, profile: str, url: str, verb: str
+) -> None:
+    code, said = run(verb, str(project), "--profile", profile)
+    assert code == 2
+    assert f"the profile names the server {url}" in said

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from machine_servers import store
 from tidemill.loop.errors import TemporaryError, TidemillError
 from tidemill.loop.turn import files
 
@@ -96,3 +97,19 @@ def test_a_folder_that_is_removed_is_gone_with_all_in_it_as_often_as_one_likes(b
         files.remove_folder(files.join(base, "steps"))
     assert files.names(files.join(base, "steps")) == files.names(files.join(base, "steps", "deep")) == []
     assert files.names(base) == ["stepson.json"]
+
+
+def test_a_file_that_is_removed_is_gone_as_often_as_one_likes_and_no_other(base: str) -> None:
+    for name in ("a.json", "a.json.old"):
+        files.write_bytes(files.join(base, name), b"{}")
+    for _ in range(2):
+        files.remove(files.join(base, "a.json"))
+    assert files.names(base) == ["a.json.old"]
+
+
+def test_a_bucket_that_is_not_there_is_no_empty_folder() -> None:
+    with store():
+        assert files.names("s3://tidemill/nothing/here") == []
+        for asked in (files.names, files.read_bytes, files.remove_folder):
+            with pytest.raises(TemporaryError, match=r"There is no bucket for s3://tidemil/loop/data\. Make it"):
+                asked("s3://tidemil/loop/data")

@@ -223,3 +223,13 @@ def test_a_request_that_was_tampered_with_is_refused_and_recorded_beside_it(tmp_
         steps.load_request(path.as_uri(), submitted)
     assert records(request)["request"]["failed"]
     assert read_request(str(path.parent)).work_uri == "file:///elsewhere", "and nothing was written there"
+
+
+def test_what_steps_did_outlives_a_run_and_what_failed_does_not(tmp_path: Path) -> None:
+    request = turn(tmp_path)
+    steps.record(request, "ingest", {"rows": 1})
+    with pytest.raises(ValueError, match="no reason"), steps.explained(request, "validate"):
+        raise ValueError("no reason")
+    assert set(steps.records(request.work_uri)) == {"ingest", "validate"}
+    steps.forget_failures(request.work_uri)
+    assert steps.records(request.work_uri) == {"ingest": {"rows": 1}}

@@ -35,6 +35,15 @@ def test_what_cannot_be_imported_says_why(tmp_path: Path, request: pytest.Fixtur
         load(tmp_path, f"{name}:train")
 
 
+def test_an_image_without_the_project_is_told_from_a_mistake_in_it(tmp_path: Path) -> None:
+    with pytest.raises(TrainerFailed, match=r"folder is empty: on a cluster spec\.model\.image must name"):
+        load(tmp_path, "nowhere_to_be_found:train")
+    (tmp_path / "other.py").touch()
+    with pytest.raises(TrainerFailed) as raised:
+        load(tmp_path, "nowhere_to_be_found:train")
+    assert "spec.model.image" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

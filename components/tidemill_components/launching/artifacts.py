@@ -96,7 +96,6 @@ def _local(uri: str) -> bool:
 
 
 def _opened(uri: str) -> tuple[Any, str]:
-    import fsspec
+    from tidemill.loop.turn.files import opened  # where the store is told its region
 
-    store, name = fsspec.core.url_to_fs(uri)
-    return store, str(name)
+    return opened(uri)

@@ -27,6 +27,10 @@ class FileSource:
         self._pattern = pattern if is_glob else pattern.rstrip("/") + f"/*.{format}"
         self._digests: dict[Path, tuple[int, int, str]] = {}
 
+    @property
+    def place(self) -> str:
+        return str(self._folder / self._pattern)
+
     def partitions(self) -> list[Partition]:
         found = []
         for path in sorted(self._folder.glob(self._pattern)):

@@ -33,6 +33,10 @@ class StoreSource:
         self._below = parts[fixed:]
         self._digests: MutableMapping[str, tuple[str, str]] = {} if known is None else known
 
+    @property
+    def place(self) -> str:
+        return join(self._folder, *self._below)
+
     def partitions(self) -> list[Partition]:
         found = []
         for entry in listing(self._folder, deep=len(self._below) > 1):

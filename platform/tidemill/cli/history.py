@@ -31,7 +31,9 @@ def command(project: Project, last: int | None, events: tuple[str, ...], output:
 
 def _render(lines: list[dict[str, Any]]) -> str:
     if not lines:
-        return "Nothing has happened yet. `tidemill run --once` lets the loop begin."
+        return (
+            "Nothing has happened yet: the loop begins with its first tick (`tidemill run --once`, or a controller's)."
+        )
     return "\n".join(
         f"{line['at'][:16].replace('T', ' ')}  {line['event']:<22} {line['reason']:<20} {line['message']}"
         for line in lines

@@ -10,10 +10,25 @@ from typing import Any
 
 import click
 
+import tidemill
+
 from .output import emit, output_option
 
-FILES = ("loop.yaml", "model.py", "visits.py", "expectations.json", "request.json", "README.md")
+TEMPLATES = ("loop.yaml", "model.py", "visits.py", "expectations.json", "request.json", "README.md")
+FILES = (*TEMPLATES, "Dockerfile", ".dockerignore", ".gitignore")
 IGNORED = ".tidemill/\n__pycache__/\n"
+# The data lies in a bucket there; and what changes daily would make a new image of the same code.
+NOT_IN_THE_IMAGE = IGNORED + "data/\n"
+DOCKERFILE = """\
+# This project for a cluster: Tidemill's components and the code beside this file. Turns and model servers run in it.
+ARG COMPONENTS=tidemill/components:$version
+FROM ${COMPONENTS}
+COPY . /project
+# What your trainer imports besides:
+# USER root
+# RUN pip install --no-cache-dir lightgbm
+# USER 65532:65532
+"""
 DAYS = 45
 
 
@@ -48,11 +63,13 @@ def write_project(folder: Path, name: str, last_day: date) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     template = resources.files("tidemill.cli") / "template"
-    for file in FILES:
+    for file in TEMPLATES:
         text = (template / file).read_text(encoding="utf-8")
         text = text.replace("$name", name).replace("$today", str(last_day + timedelta(days=1)))
         (folder / file).write_text(text, encoding="utf-8")
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
+    (folder / ".dockerignore").write_text(NOT_IN_THE_IMAGE, encoding="utf-8")
+    (folder / "Dockerfile").write_text(DOCKERFILE.replace("$version", tidemill.__version__), encoding="utf-8")
     write_days(folder / "data", last_day, DAYS)
 
 

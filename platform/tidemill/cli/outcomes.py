@@ -23,7 +23,7 @@ def command(project: Project, path: Path, output: str) -> None:
     from tidemill.adapters.file_source import read_table
     from tidemill.adapters.system_clock import SystemClock
 
-    from .wiring import open_outcomes
+    from .wiring import open_outcomes, open_server
 
     data = project.loop.spec.data
     frame = read_table(path)
@@ -34,6 +34,11 @@ def command(project: Project, path: Path, output: str) -> None:
         )
     labels = frame[[data.key, data.label.column]].rename(columns={data.key: "key", data.label.column: "label"})
     labels["key"] = labels["key"].astype(str)
+    server = open_server(project)
+    if server is not None:
+        known = labels.dropna()
+        emit(server.record(list(zip(known["key"], known["label"].astype(float), strict=True))), output, _render)
+        return
     receipt = open_outcomes(project).record(labels, SystemClock().now(), f"file {path.name}")
     emit({"new": receipt.new, "duplicate": receipt.duplicate, "conflicting": receipt.conflicting}, output, _render)
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .output import emit, output_option
-from .project import Project, project_argument
+from .project import Project, lives_here, project_argument
 
 
 @click.command()
@@ -20,6 +20,7 @@ def command(project: Project, output: str) -> None:
 
     from .wiring import open_context
 
+    lives_here(project, "plan")
     clock = SystemClock()
     report = plan(open_context(project), clock.now())
     emit(tick_data(report), output, _render)

@@ -55,3 +55,13 @@ def project_argument(function: F) -> F:
         return function(*args, project=open_project(file, profile), **kwargs)
 
     return wrapper  # type: ignore[return-value]
+
+
+def lives_here(project: Project, verb: str) -> None:
+    """Raises UsageError where the profile names a server: nothing of the loop is in the files here."""
+    address = project.profile.spec.server
+    if address is not None:
+        raise click.UsageError(
+            f"`tidemill {verb}` is about the loop of the files here, and the profile names the server {address.url}, "
+            "where its loop lives. Leave the profile out; `tidemill status` and `tidemill history` ask the server."
+        )

@@ -13,7 +13,7 @@ import click
 
 from .output import emit, output_option
 from .plan import tick_data
-from .project import Project, project_argument
+from .project import Project, lives_here, project_argument
 
 
 @click.command()
@@ -31,6 +31,7 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
 
     from .wiring import open_context, open_gateway
 
+    lives_here(project, "run")
     try:
         pause = parse_duration(every).total_seconds()
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ def command(project: Project, output: str) -> None:
 
     server = open_server(project)
     if server is not None:
-        emit(server.status(), output, _render)
+        emit(server.status(), output, partial(_render, first="`tidemill train` asks for the first one now"))
         return
     from tidemill.adapters.system_clock import SystemClock
     from tidemill.loop.status import status
@@ -28,11 +29,11 @@ def command(project: Project, output: str) -> None:
     emit(status(open_context(project), clock.now()), output, _render)
 
 
-def _render(data: dict[str, Any]) -> str:
+def _render(data: dict[str, Any], first: str = "`tidemill run --once` trains the first one") -> str:
     lines = [f"{data['loop']}"]
     champion = data["champion"]
     if champion is None:
-        lines.append("  champion    none yet; `tidemill run --once` trains the first one")
+        lines.append(f"  champion    none yet; {first}")
     else:
         corrected = champion["calibrator"]
         repair = f", corrected ({corrected['intercept']:+.3f}, slope {corrected['slope']:.3f})" if corrected else ""

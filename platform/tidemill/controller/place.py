@@ -143,7 +143,6 @@ class Place:
             settings,
             self._prefix(owner) + owner.name,
             root,
-            loop.spec.model.timeout,
             SystemClock(),  # how long a run took, whatever time the loop lives in
             Explainer(self.api, kubeflow.namespace),
         )

@@ -25,7 +25,9 @@ class StartAction(StrEnum):
 @dataclass(frozen=True)
 class TurnFacts:
     """`signals` are the pending documents (`kind`, `id`); `turns_started` the starts of all turns of at least the last
-    30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began."""
+    30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began; `empty_place` is where data
+    is looked for while none ever arrived; `last_end` is how the last turn ended (failed: ...) where it made nothing;
+    `edited` tells that spec or code are others than that turn's."""
 
     now: datetime
     signals: Sequence[Mapping[str, Any]]
@@ -35,6 +37,9 @@ class TurnFacts:
     turns_started: Sequence[datetime]
     new_outcomes: int
     admitted_rows: int
+    empty_place: str = ""
+    last_end: str = ""
+    edited: bool = False
 
 
 Policy = Callable[[TurnFacts, Limits, int], Verdict[StartAction] | None]
@@ -44,7 +49,7 @@ def start(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartActio
     """Starts a turn, or says what it waits for. `min_rows` is what evaluation will ask for (accept.minRows).
 
     A Manual signal passes everything but a running turn or rollout: a person knows why. Without a champion, enough rows
-    are a signal of their own (Bootstrap), which the limits hold back like any other.
+    are a signal of their own (Bootstrap), which the limits hold back like any other, until spec or code are changed.
     """
     for policy in POLICIES:
         if (verdict := policy(facts, limits, min_rows)) is not None:
@@ -71,9 +76,12 @@ def _rollout_running(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict
 def _too_little_data(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
     if facts.champion_exists or _manual(facts) or facts.admitted_rows >= min_rows:
         return None
-    message = (
-        f"There is no champion yet; the first turn starts at {min_rows} admitted rows ({facts.admitted_rows} so far)."
-    )
+    so_far = f"{facts.admitted_rows} so far"
+    if facts.empty_place:
+        so_far += (
+            f": nothing has arrived at {facts.empty_place}, where each file's name holds its day, as in 2026-03-01"
+        )
+    message = f"There is no champion yet; the first turn starts at {min_rows} admitted rows ({so_far})."
     return _wait(Reason.TOO_LITTLE_DATA, message, admitted_rows=facts.admitted_rows, needed=min_rows)
 
 
@@ -85,15 +93,17 @@ def _no_signal(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[Start
 
 def _cooldown(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
     until = max(facts.turns_started, default=facts.now - limits.cooldown) + limits.cooldown
-    if _manual(facts) or until <= facts.now:
+    if _a_person(facts) or until <= facts.now:
         return None
-    message = f"{_pending(facts)} waits for the cooldown, until {_time(until)}."
+    message = f"{_pending(facts)} waits for the cooldown, until {_time(until)}; `tidemill train` does not."
+    if facts.last_end:
+        message += f" The last turn {facts.last_end}"
     return _wait(Reason.COOLDOWN, message, until=until.isoformat())
 
 
 def _budget_spent(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
     recent = sorted(started for started in facts.turns_started if started > facts.now - MONTH)
-    if _manual(facts) or len(recent) < limits.max_per_month:
+    if _a_person(facts) or len(recent) < limits.max_per_month:
         return None
     until = recent[-limits.max_per_month] + MONTH
     message = (
@@ -104,7 +114,7 @@ def _budget_spent(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[St
 
 
 def _too_few_outcomes(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
-    if _manual(facts) or facts.new_outcomes >= limits.min_new_outcomes:
+    if _a_person(facts) or facts.new_outcomes >= limits.min_new_outcomes:
         return None
     message = (
         f"{_pending(facts)} waits for outcomes: {facts.new_outcomes} arrived since the last turn, "
@@ -131,6 +141,11 @@ def _reason(facts: TurnFacts) -> Reason:
 
 def _manual(facts: TurnFacts) -> bool:
     return any(signal["kind"] == Reason.MANUAL for signal in facts.signals)
+
+
+def _a_person(facts: TurnFacts) -> bool:
+    """Is behind it: by asking for a turn, or by mending what kept the first model from being made."""
+    return _manual(facts) or (facts.edited and not facts.champion_exists)
 
 
 def _pending(facts: TurnFacts) -> str:

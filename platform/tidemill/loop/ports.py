@@ -39,6 +39,10 @@ class Clock(Protocol):
 
 
 class DataSource(Protocol):
+    @property
+    def place(self) -> str:
+        """Where deliveries are looked for, as a person would name it: a folder and a pattern."""
+
     def partitions(self) -> list[Partition]:
         """What has been delivered so far, by start. Cheap: unchanged files are not read again."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from tidemill.decisions.verdict import Reason
+
 from .model import Calibrator
 from .ports import State
 
@@ -76,4 +78,7 @@ def _rollout(state: State, loop: str) -> dict[str, Any] | None:
     if rollout is None:
         return None
     keys = ("challenger", "champion", "status", "reason", "message", "started_at")
+    if rollout.get("held"):  # whatever the evidence says meanwhile
+        said = f"a person paused it; `tidemill resume` lets it go on. Before: {rollout['message']}"
+        rollout = {**rollout, "status": "paused", "reason": str(Reason.PAUSED_BY_PERSON), "message": said}
     return {**{key: rollout[key] for key in keys}, "step": step_of(rollout), "evidence": rollout.get("evidence", {})}

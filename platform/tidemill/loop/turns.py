@@ -63,6 +63,7 @@ def start_turn(context: Context, now: datetime) -> None:
         "started_at": now.isoformat(),
         "work_uri": request.work_uri,
         "attempts": 1,
+        "made_of": _made_of(context),
         "champion": None if request.champion is None else request.champion.version,
     }
     consumed = [Write("signal", signal["id"], {**signal, "consumed_by": request.id}) for signal in signals]
@@ -87,7 +88,15 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
         new_outcomes=0 if idle else context.ports.outcomes.count(now, since=since),
         admitted_rows=0 if idle else admitted_rows(context),
+        last_end=_bad_end(turns[-1]) if turns else "",
+        edited=bool(turns) and not champion_exists and turns[-1].get("made_of", _made_of(context)) != _made_of(context),
+        empty_place="" if idle or context.state.documents(context.name, "partition") else context.ports.source.place,
     )
+
+
+def _bad_end(turn: dict[str, Any]) -> str:
+    said = {"failed": "failed", "rejected": "was rejected"}.get(turn["status"])
+    return "" if said is None else f"{said}: {turn['message']}"
 
 
 def admitted(context: Context) -> list[dict[str, Any]]:
@@ -104,9 +113,7 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
     labels = context.ports.outcomes.known(now)[["key", "label"]].sort_values("key", ignore_index=True)
     snapshot = digest_of([[(p.id, p.digest) for p in partitions], _content(labels)], 64)
     spec = context.loop.model_dump(by_alias=True, mode="json")
-    model = context.spec.model
-    entry_points = {"trainer": model.trainer, "baseline": model.baseline, "features": model.features}
-    code = context.image or code_digest(context.project, entry_points)
+    code = _code(context)
     names = tuple(signal["id"] for signal in signals) or (str(Reason.BOOTSTRAP),)
     id = digest_of([context.name, spec, code, snapshot, names])
     work = context.work_uri(id)
@@ -129,6 +136,17 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
         image=context.image,
         prefix=context.prefix,
     )
+
+
+def _code(context: Context) -> str:
+    model = context.spec.model
+    entry_points = {"trainer": model.trainer, "baseline": model.baseline, "features": model.features}
+    return context.image or code_digest(context.project, entry_points)
+
+
+def _made_of(context: Context) -> str:
+    """Of what people write: the spec and the code."""
+    return digest_of([context.loop.model_dump(by_alias=True, mode="json"), _code(context)])
 
 
 def _content(labels: pd.DataFrame) -> str:

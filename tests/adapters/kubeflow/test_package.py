@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tidemill.adapters.kubeflow.package import cores, gigabytes, package, version_of
+from tidemill.adapters.kubeflow.package import package, version_of
 from tidemill.adapters.local.pipelines import compiled
 from tidemill.adapters.step_settings import SecretEnv, StepSettings, TaskSettings
 from tidemill.loop.errors import TidemillError
@@ -98,26 +98,34 @@ def test_without_settings_nothing_is_added() -> None:
     assert len(list(yaml.safe_load_all(package(compiled("training"), StepSettings("kubeflow"))))) == 1
 
 
-def test_what_a_server_would_drop_without_a_word_is_refused() -> None:
-    lossy = replace(SETTINGS, tolerations=[{"key": "gpu", "operator": "Exists"}], image_pull_secrets=("registry",))
-    with pytest.raises(TidemillError, match=r"tolerations and image pull secrets.*drops without a word"):
-        package(compiled("training"), lossy)
-
-
 @pytest.mark.parametrize(
-    ("quantity", "expected"),
+    ("settings", "said"),
     [
-        ("1Gi", 1.073741824),
-        ("512Mi", 0.536870912),
-        ("2G", 2.0),
-        ("1000000000", 1.0),
-        ("1k", 1e-6),
-        ("1Ti", 1099.511627776),
+        (
+            replace(SETTINGS, tolerations=[{"key": "gpu", "operator": "Exists"}], image_pull_secrets=("registry",)),
+            r"tolerations and image pull secrets.*cannot be told",
+        ),
+        (replace(SETTINGS, secrets=(SecretEnv("storage"),)), r"all keys of Secret storage.*name them in `keys`"),
+        (
+            replace(SETTINGS, resources={"limits": {"nvidia.com/gpu": "1", "amd.com/gpu": "1"}}),
+            r"Step \w+ is given nvidia.com/gpu: 1 and amd.com/gpu: 1\..*one resource",
+        ),
+        (
+            replace(SETTINGS, resources={"limits": {"ephemeral-storage": "2Gi"}}),
+            r"ephemeral-storage: 2Gi.*whole number",
+        ),
+        (
+            replace(SETTINGS, resources={"limits": {"memory": "much"}}),
+            r"limits.memory of step \w+ cannot be read: 'much'",
+        ),
     ],
 )
-def test_memory_is_told_in_gigabytes(quantity: str, expected: float) -> None:
-    assert gigabytes(quantity) == pytest.approx(expected)
+def test_what_a_server_cannot_be_told_is_refused(settings: StepSettings, said: str) -> None:
+    with pytest.raises(TidemillError, match=said):
+        package(compiled("training"), settings)
 
 
-def test_cpu_is_told_in_cores() -> None:
-    assert (cores("250m"), cores("2"), cores("1.5")) == (0.25, 2.0, 1.5)
+def test_a_number_that_the_installations_values_give_is_taken() -> None:
+    executors, _ = documents(replace(SETTINGS, resources={"requests": {"cpu": 1, "memory": 1000000000}}))  # type: ignore[dict-item]
+    found = executors["exec-ingest"]["container"]["resources"]
+    assert (found["cpuRequest"], found["resourceCpuRequest"], found["memoryRequest"]) == (1.0, "1", 1.0)

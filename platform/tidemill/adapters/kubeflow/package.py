@@ -1,8 +1,8 @@
 """What is uploaded: the compiled pipeline, with image, environment and resources of one loop written into it.
 
 Only what every release from 2.0 on reads is written: settings of kfp-kubernetes in their first form (`secretName`, not
-`secretNameParameter`), which newer servers read as well. What no form of such a server can say is refused here, since a
-server would drop it without a word.
+`secretNameParameter`), which newer servers read as well. What release 2.0 cannot be told is refused here: its driver
+would fail, or drop it without a word.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 
 import yaml
 
+from tidemill.adapters.kubeflow.quantities import cores, gigabytes
 from tidemill.adapters.step_settings import StepSettings, TaskSettings
 from tidemill.loop.errors import TidemillError
 
 _EXECUTOR = "exec-"
-_GB = 10**9
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": _GB, "T": 10**12}
 
 
 def package(pipeline: Path, settings: StepSettings) -> str:
@@ -55,8 +54,8 @@ def _refuse_what_is_lost(settings: StepSettings) -> None:
     named = [name for name, value in lost.items() if value]
     if named:
         raise TidemillError(
-            f"Steps are given {' and '.join(named)}, which Kubeflow Pipelines before 2.4 drops without a word. Set "
-            "them on the namespace's service account or nodes instead, or run the steps with Argo Workflows."
+            f"Steps are given {' and '.join(named)}, which Kubeflow Pipelines 2.0 cannot be told. Set them on "
+            "the namespace or its service account instead, or run the steps with Argo Workflows."
         )
 
 
@@ -67,25 +66,39 @@ def _container(container: dict[str, Any], task: str, settings: StepSettings) -> 
     env = [*container.get("env", []), *(entry for entry in ours if entry["name"] not in named)]
     if env:
         container["env"] = env
-    resources = {**_resources(settings.of(task).resources), **container.get("resources", {})}
+    resources = {**_resources(settings.of(task).resources, task), **container.get("resources", {})}
     if resources:
         container["resources"] = resources
 
 
-def _resources(chosen: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def _resources(chosen: Mapping[str, Mapping[str, Any]], task: str) -> dict[str, Any]:
     """Numbers for servers before 2.5, exact quantities for those after: kfp writes both as well."""
     found: dict[str, Any] = {}
-    for kind, suffix in (("limits", "Limit"), ("requests", "Request")):
+    others: dict[str, str] = {}
+    for kind, suffix in (("requests", "Request"), ("limits", "Limit")):
         for name, value in chosen.get(kind, {}).items():
-            if name == "cpu":
-                found[f"cpu{suffix}"], found[f"resourceCpu{suffix}"] = cores(value), str(value)
-            elif name == "memory":
-                found[f"memory{suffix}"], found[f"resourceMemory{suffix}"] = gigabytes(value), str(value)
-            elif kind == "limits":
-                found["accelerator"] = {
-                    "count": str(value), "resourceCount": str(value), "type": name, "resourceType": name,
-                }  # fmt: skip
-    return found
+            try:
+                if name == "cpu":
+                    found[f"cpu{suffix}"], found[f"resourceCpu{suffix}"] = cores(value), str(value)
+                elif name == "memory":
+                    found[f"memory{suffix}"], found[f"resourceMemory{suffix}"] = gigabytes(value), str(value)
+                else:
+                    others[name] = str(value)
+            except ValueError as error:
+                raise TidemillError(f"{kind}.{name} of step {task} cannot be read: {error}.") from error
+    return found if not others else {**found, "accelerator": _accelerator(others, task)}
+
+
+def _accelerator(wanted: Mapping[str, str], task: str) -> dict[str, str]:
+    """The one resource besides CPU and memory that such a server knows, as a whole number."""
+    (name, count), *more = wanted.items()
+    if more or not count.isdecimal():
+        said = " and ".join(f"{name}: {count}" for name, count in wanted.items())
+        raise TidemillError(
+            f"Step {task} is given {said}. Besides cpu and memory, Kubeflow Pipelines can be told a whole number of "
+            "one resource. Take the rest out of the resources, or run the steps with Argo Workflows."
+        )
+    return {"count": count, "resourceCount": count, "type": name, "resourceType": name}
 
 
 def _kubernetes(executors: Mapping[str, Any], settings: StepSettings) -> dict[str, dict[str, Any]]:
@@ -96,6 +109,12 @@ def _kubernetes(executors: Mapping[str, Any], settings: StepSettings) -> dict[st
 
 def _told(task: TaskSettings) -> dict[str, Any]:
     config: dict[str, Any] = {}
+    whole = [secret.secret for secret in task.secrets if not secret.keys]
+    if whole:
+        raise TidemillError(
+            f"Steps are given all keys of Secret {' and '.join(whole)}. Kubeflow Pipelines must be told which: name "
+            "them in `keys`."
+        )
     if task.secrets:
         config["secretAsEnv"] = [
             {"secretName": secret.secret, "keyToEnv": [{"secretKey": key, "envVar": key} for key in secret.keys]}
@@ -104,15 +123,3 @@ def _told(task: TaskSettings) -> dict[str, Any]:
     if task.node_selector:
         config["nodeSelector"] = {"labels": dict(task.node_selector)}
     return config
-
-
-def cores(quantity: str) -> float:
-    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
-
-
-def gigabytes(quantity: str) -> float:
-    """Of a Kubernetes quantity of memory, in units of 10^9 bytes. Raises ValueError."""
-    for unit, size in _UNITS.items():
-        if quantity.endswith(unit):
-            return float(quantity.removesuffix(unit)) * size / _GB
-    return float(quantity) / _GB

@@ -20,8 +20,9 @@ from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late,
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
+from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.files import exists, join, read_bytes, write_bytes
-from tidemill.loop.turn.request import request_digest, request_uri
+from tidemill.loop.turn.request import read_request, request_digest, request_uri
 from tidemill.loop.turn.steps import forget_failures, records
 
 _POLL = 2.0
@@ -44,12 +45,11 @@ class KubeflowPipelines:
         settings: StepSettings,
         name: str,
         home: str,
-        timeout: timedelta,
         clock: Clock,
         explain: Explain,
     ) -> None:
         self._server, self._pipeline, self._settings = server, pipeline, settings
-        self._name, self._home, self._timeout, self._clock, self._explain = name, home, timeout, clock, explain
+        self._name, self._home, self._clock, self._explain = name, home, clock, explain
 
     def submit(self, request: TurnRequest) -> None:
         name = self._run_name(request.id)
@@ -78,10 +78,11 @@ class KubeflowPipelines:
             return self._ended(run, turn)
         age = self._clock.now() - run.created_at.astimezone(UTC)
         trouble = self._explain(run.run_id)
-        if age > self._timeout:
+        timeout = self._timeout_of(turn)
+        if age > timeout:
             self._server.terminate(run.run_id)
             waited = "" if trouble is None else f"It waited: {trouble.why.rstrip('.')}"
-            return status_of(timed_out(self._records(turn), self._timeout.total_seconds(), waited))
+            return status_of(timed_out(self._records(turn), timeout.total_seconds(), waited))
         done = list(self._records(turn))
         step = f"after {done[-1]}" if done else "starting"
         return TurnStatus(Phase.RUNNING, step=step if trouble is None else f"{step}; {trouble.why}")
@@ -110,13 +111,23 @@ class KubeflowPipelines:
         if run.state == "SUCCEEDED":
             return status_of(concluded(steps))
         look = f"Run {run.run_id} at {self._server.endpoint} shows its steps."
-        if run.state in _CANCELLED:
+        if _stopped(run):
             failure = Unexplained("the run was cancelled in Kubeflow Pipelines", look=look)
         else:
             # A Pod that failed by itself is still there; one that was deleted, or whose node went, is not.
             said = getattr(run.error, "message", "") or "none of its Pods that are left says why, so one was deleted"
             failure = self._explain(run.run_id) or Unexplained(said, look=look, lost=True)
         return status_after(steps, failure)
+
+    def _timeout_of(self, turn: str) -> timedelta:
+        """As the turn was submitted with it: the loop may say otherwise by now."""
+        work = join(self._home, "turns", turn)
+        try:
+            return spec_of(read_request(work)).model.timeout
+        except FileNotFoundError as error:
+            raise TemporaryError(
+                f"The request of turn {turn} is gone from {work}: cancel its run, or bring it back."
+            ) from error
 
     def _mark(self, turn: str) -> str:
         return join(self._home, "turns", turn, "cancelled")
@@ -132,3 +143,8 @@ class KubeflowPipelines:
 
     def _run_name(self, turn: str) -> str:
         return f"{self._name} turn {turn}"
+
+
+def _stopped(run: Any) -> bool:
+    """By someone. Release 2.0 ends such a run as FAILED, and tells only in its history that it was being cancelled."""
+    return any(state in _CANCELLED for state in (run.state, *(past.state for past in run.state_history or ())))

@@ -1,11 +1,14 @@
-"""What the Pods of a Kubeflow run say: why it failed, or what it waits for. The server's own API does not tell."""
+"""What the Pods of a Kubeflow run say, or its Workflow where there is none: why it failed, or what it waits for. The
+server's own API does not tell."""
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.kubernetes import pod_state
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.adapters.kubernetes.pod_state import Pod
 from tidemill.adapters.turn_result import Unexplained
 
@@ -14,6 +17,14 @@ if TYPE_CHECKING:
 
 _EXECUTOR = re.compile(r"exec-([\w-]+)")
 _LINES = 40
+# Kubeflow's own programs: each exits with 1 whatever the step did, and says the rest in its last line.
+_GLOG = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ [\w.-]+\.go:\d+\] ", re.MULTILINE)
+_LAUNCHER = re.compile(r"\] failed to execute component: (.*)$", re.MULTILINE)
+_DRIVER = re.compile(r"\] KFP driver: (.*)$", re.MULTILINE)
+_EXIT = re.compile(r"exit status (\d+)")
+# What Argo says of a task whose Pod the cluster would not create: no account of that name, a quota, Pod Security.
+_NOT_CREATED = re.compile(r"task '.*' errored: (pods? .*)", re.DOTALL)
+_SIGNALS = {"signal: killed": 137, "signal: terminated": 143, "signal: segmentation fault": 139}
 
 
 class Explainer:
@@ -31,11 +42,55 @@ class Explainer:
             why = pod_state.waiting(pod) if pod["status"].get("phase") == "Pending" else ""
             if why:
                 return Unexplained(why, step_of(pod))
+        return self._not_created(run)
+
+    def _not_created(self, run: str) -> Unexplained | None:
+        """A Pod that never was says nothing; the run's Workflow does. Without the right to read it, nobody does."""
+        try:
+            found = self._api.list("argoproj.io/v1alpha1", "Workflow", self._namespace, f"pipeline/runid={run}")[
+                "items"
+            ]
+        except ApiError:
+            return None
+        for node in (node for workflow in found for node in workflow.get("status", {}).get("nodes", {}).values()):
+            told = _NOT_CREATED.fullmatch(node.get("message") or "")
+            if told is not None:
+                return Unexplained(f"the cluster did not take a Pod of it: {told.group(1)}")
         return None
 
     def _ended(self, pod: Pod) -> Unexplained:
         log = self._api.log(self._namespace, pod["metadata"]["name"], "main", _LINES)
-        return pod_state.ended(pod, step_of(pod), log)
+        return pod_state.ended(*_of_the_step(pod, step_of(pod), log))
+
+
+def _of_the_step(pod: Pod, step: str, log: str) -> tuple[Pod, str, str]:
+    """What is left without Kubeflow's own programs: the exit code and the words of the step's process, where it ran."""
+    driver, launcher = _DRIVER.search(log), _LAUNCHER.search(log)
+    if driver is not None:
+        return pod, step, f"Kubeflow's driver could not start it: {driver.group(1)}"
+    if launcher is None:
+        return pod, step, log
+    said = launcher.group(1)
+    code = _code(said)
+    if code is None:
+        return pod, step, f"Kubeflow's launcher failed: {said}"
+    own = "\n".join(line for line in log.splitlines() if not _GLOG.match(line))
+    return _exited(pod, code), step, own
+
+
+def _code(said: str) -> int | None:
+    found = _EXIT.fullmatch(said)
+    if found is not None:
+        return int(found.group(1))
+    return next((code for signal, code in _SIGNALS.items() if said.startswith(signal)), None)
+
+
+def _exited(pod: Pod, code: int) -> Pod:
+    changed = copy.deepcopy(dict(pod))
+    for status in changed["status"].get("containerStatuses", []):
+        if status["name"] == "main" and "terminated" in status.get("state", {}):
+            status["state"]["terminated"]["exitCode"] = code
+    return changed
 
 
 def step_of(pod: Pod) -> str:

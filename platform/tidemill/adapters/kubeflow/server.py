@@ -14,6 +14,7 @@ from tidemill.loop.errors import TemporaryError, TidemillError
 
 _SECONDS = 20
 _CONFLICT, _NOT_FOUND = 409, 404
+_ALREADY_ENDED = "Row not found"  # said of a run that is to be ended
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -180,7 +181,7 @@ class KubeflowServer:
         try:
             RunServiceApi(self._client).run_service_terminate_run(run, _request_timeout=_SECONDS)
         except ApiException as error:
-            if error.status != _NOT_FOUND and "can't be terminated" not in _said(error):
+            if error.status != _NOT_FOUND and _ALREADY_ENDED not in _said(error):
                 raise
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
@@ -58,11 +57,9 @@ def remove_part_files(uris: Sequence[str]) -> None:
         if path is not None:
             path.unlink(missing_ok=True)
             continue
-        import fsspec
-
         try:
-            store = fsspec.filesystem(urlsplit(uri).scheme)
-            store.rm_file(store._strip_protocol(uri))
+            store, name = files.opened(uri)
+            store.rm_file(name)
         except FileNotFoundError:
             continue
         except Exception as error:

@@ -86,12 +86,14 @@ def objection(
             Reason.DATA_REJECTED,
             f"The snapshot fails {len(failures)} expectation(s): {'; '.join(failures[:3])}{more}.",
         )
+    newest = frame[spec.data.event_time].max()
     frame = windowed(frame, spec, as_of)
     late = held_out(frame, spec, as_of)
     if not late.any():
         return (
             Reason.DATA_REJECTED,
-            f"No labelled row lies in the hold-out, the last {_days(spec.window.hold_out)} days.",
+            f"No labelled row lies in the hold-out, the last {_days(spec.window.hold_out)} days before "
+            f"{as_of:%Y-%m-%d}: the newest is of {newest:%Y-%m-%d}.",
         )
     if len(set(frame.loc[~late, label])) < 2:
         return Reason.DATA_REJECTED, f"The {int((~late).sum())} rows before the hold-out hold one class only."

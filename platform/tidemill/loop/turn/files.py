@@ -89,7 +89,9 @@ def listing(uri: str, deep: bool = False) -> list[dict[str, Any]]:
             if deep:
                 return list(store.find(name, detail=True).values())
             return list(store.ls(name, detail=True))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if _no_bucket(error):
+                raise
             return []
 
 
@@ -178,15 +180,32 @@ def remove_folder(uri: str) -> None:
 def _asking(uri: str) -> Iterator[tuple[Any, str]]:
     """The store of a URI, and the name that it knows it by."""
     try:
-        store = _store(urlsplit(uri).scheme)
-        yield store, str(store._strip_protocol(uri))
-    except (FileNotFoundError, TidemillError):
+        yield opened(uri)
+    except TidemillError:
         raise
+    except FileNotFoundError as error:
+        if not _no_bucket(error):
+            raise
+        raise TemporaryError(
+            f"There is no bucket for {uri}. Make it, or name another as the place for data (storage.url of the chart)."
+        ) from error
     except Exception as error:  # each store raises its own kinds; all mean the same here
         raise TemporaryError(
             f"{uri} could not be read or written: {type(error).__name__}: {error}. Nothing was half-written; it is "
-            "tried again. Check the store's address and credentials (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, ...)."
+            "tried again. Check the store's address, region and credentials (AWS_ENDPOINT_URL, AWS_REGION, "
+            "AWS_ACCESS_KEY_ID, ...)."
         ) from error
+
+
+def _no_bucket(error: FileNotFoundError) -> bool:
+    """An empty folder is no mistake, a bucket that is not there is one; s3fs says both by the same error."""
+    return type(error.__cause__).__name__ == "NoSuchBucket"
+
+
+def opened(uri: str) -> tuple[Any, str]:
+    """The store of a URI, and the name that it knows it by. What the store raises is its own."""
+    store = _store(urlsplit(uri).scheme)
+    return store, str(store._strip_protocol(uri))
 
 
 _stores: dict[tuple[str, int], Any] = {}

@@ -27,7 +27,10 @@ def load(project: Path, entry: str) -> Callable[..., Any]:
     try:
         function: Callable[..., Any] = getattr(import_module(module), name)
     except Exception as error:
-        raise TrainerFailed(f"{entry} cannot be imported from {project}: {type(error).__name__}: {error}") from error
+        said = f"{entry} cannot be imported from {project}: {type(error).__name__}: {error}"
+        if not any(project.glob("*")):
+            said += ". That folder is empty: on a cluster spec.model.image must name an image with your code in it"
+        raise TrainerFailed(said) from error
     return function
 
 

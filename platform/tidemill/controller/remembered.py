@@ -74,7 +74,7 @@ class RememberedContent(MutableMapping[str, tuple[str, str]]):
         self._known[uri] = content
 
     def __delitem__(self, uri: str) -> None:
-        raise NotImplementedError("what is remembered of content is only ever replaced")
+        raise TypeError("what is remembered of content is only ever replaced")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)

@@ -15,14 +15,14 @@ WORKDIR /project
 FROM base AS build
 RUN python3 -m venv /opt/tidemill
 WORKDIR /src
-# The wheel of our own code alone; what it needs stands in constraints/image-<target>.txt, to the last version. Each has a
-# layer of its own, so that a new release is a few megabytes to pull and seconds to build.
-FROM build AS wheel
+# Our own code alone; what it needs stands in constraints/image-<target>.txt, to the last version. Each has a layer of its
+# own, so that a new release is a few megabytes to pull and seconds to build.
+FROM build AS ours
 COPY pyproject.toml README.md LICENSE ./
 COPY platform platform
 COPY components components
 COPY pipelines pipelines
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
+RUN pip install --no-cache-dir --no-deps --prefix /ours .
 
 FROM build AS build-platform
 COPY constraints/image-platform.txt requirements.txt
@@ -43,7 +43,7 @@ ENV MALLOC_ARENA_MAX=2 \
     MALLOC_TRIM_THRESHOLD_=131072
 COPY --from=build-platform /opt/tidemill /opt/tidemill
 RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel pip install --no-cache-dir --no-deps /wheel/*.whl
+COPY --from=ours /ours /opt/tidemill
 USER 65532:65532
 ENTRYPOINT ["tidemill"]
 
@@ -53,13 +53,13 @@ FROM base AS components
 COPY --from=build-components /opt/tidemill /opt/tidemill
 ENV PYTHONPATH=/project
 RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd && mkdir -p /minio /s3 /gcs && chown 65532:65532 /minio /s3 /gcs /project
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel pip install --no-cache-dir --no-deps /wheel/*.whl
+COPY --from=ours /ours /opt/tidemill
 USER 65532:65532
 
 # One version of one model, for models that need nothing but scikit-learn; others are served from their project's image.
 FROM base AS model-server
 COPY --from=build-model-server /opt/tidemill /opt/tidemill
 RUN echo "tidemill:x:65532:65532::/tmp:/usr/sbin/nologin" >>/etc/passwd
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel pip install --no-cache-dir --no-deps /wheel/*.whl
+COPY --from=ours /ours /opt/tidemill
 USER 65532:65532
 ENTRYPOINT ["tidemill", "model-server"]

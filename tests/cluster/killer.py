@@ -84,6 +84,7 @@ class Killer:
             "server": lambda: self._process("tidemill server"),
             "control plane's Pod": self._control_plane,
             "gateway": self._gateway,
+            "helper process": self._helper,
             "API server": self._api_server,
             "pipeline Pod": self._pipeline_pod,
         }
@@ -108,6 +109,12 @@ class Killer:
             if pod.restarts < RESTARTS:
                 return kill_process(pod, words)
         return False
+
+    def _helper(self) -> bool:
+        """Where a tick, or the shipping of a log, is under way; there is none while nobody needs it."""
+        pods = self._pods(self.namespace, "app.kubernetes.io/component in (control-plane,gateway)")
+        self._random.shuffle(pods)
+        return any(kill_process(pod, "tidemill.adapters.helper.child") for pod in pods)
 
     def _control_plane(self) -> bool:
         for pod in self._pods(self.namespace, "app.kubernetes.io/component=control-plane"):

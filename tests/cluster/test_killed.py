@@ -1,7 +1,7 @@
 """Fifty kills between a loop's first turn and its first rollout's end: it ends where it would have ended without.
 
-Controller, server, gateways, their helper processes, API server and the turns' own Pods are killed at moments chosen by a seed. What the ledger
-says then is held against that of the same spring on this machine, where nothing was killed.
+Controller, server, gateways, their helper processes, API server and the turns' own Pods are killed at moments chosen by
+a seed. What the ledger says then is held against that of the same spring on this machine, where nothing was killed.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from server_harness import add_loop
-from tidemill.adapters.outcomes import SqliteOutcomes
+from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.server_client import ServerClient
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli

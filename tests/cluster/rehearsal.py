@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +60,8 @@ class Rehearsal:
     turned: Callable[[str, int], None] | None = None  # told of a turn and its number while it runs
     answers: list[pd.DataFrame] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)  # what calls that were made again had been told
-    now: datetime | None = None
+    stated: datetime = field(default_factory=partial(datetime.now, UTC))  # when the time was stated that holds now
+    _delivered: set[date] = field(default_factory=set)
     _turns: list[str] = field(default_factory=list)
     _client: GatewayClient | None = None
 
@@ -79,14 +81,15 @@ class Rehearsal:
         return self.persist(lambda: kubectl("-n", self.namespace, *arguments, input=input))
 
     def state_time(self, moment: datetime) -> None:
-        self.now = moment
         self.persist(lambda: write_bytes(self.clock, moment.isoformat().encode()))
         real_time.sleep(1.2)  # every part looks at the file twice a second
+        self.stated = datetime.now(UTC)
 
     def deliver(self, day: date) -> None:
         batch = self.world.delivered(day)
         uri = join(self.root, "data", "flights", f"{day}.parquet")
         self.persist(lambda: write_bytes(uri, batch.to_parquet(index=False)))
+        self._delivered.add(day)
 
     def apply(self, document: str) -> None:
         self.kubectl("apply", "-f", "-", input=document)
@@ -116,30 +119,37 @@ class Rehearsal:
         self.until("what was answered is logged", lambda: self._logged(day, set(answered["key"])), PATIENCE)
         real_time.sleep(2)  # what a shadow said is logged a little later
         morning = day + timedelta(days=1)
-        self.deliver(day)
         self.state_time(datetime.combine(morning, LABELS_AT, UTC))
         labels_at = datetime.combine(morning, LABELS_AT, UTC)
         labels = self.world.labels(labels_at, labels_at - timedelta(days=1))
         if len(labels):
             self.persist(lambda: self.client.send_labels(labels))
         self.state_time(datetime.combine(morning, TICK_AT, UTC))
+        self.deliver(day)  # last: a turn that this begins shall know the labels, and begin at this hour
         self.settle()
 
     def settle(self) -> None:
-        """Until ticks at the stated time have nothing left to do: three looks alike, and no turn runs."""
-        self.until("the loop has looked", self._looked, PATIENCE)
-        until, seen = real_time.monotonic() + PATIENCE, [""]
+        """Until two ticks that began since the time was stated have changed nothing more, what was delivered is judged, and
+        no turn runs."""
+        until, seen, ticks = real_time.monotonic() + PATIENCE, "", set[datetime]()
+        since = self.stated
         while real_time.monotonic() < until:
-            real_time.sleep(2.5)  # the installation ticks every two
+            real_time.sleep(1.5)
             status = self.status()
-            turn = status.get("turn") or {}
+            turn, partitions = status.get("turn") or {}, status.get("partitions") or {}
             if turn.get("status") == "running":
                 self._running(turn["id"])
             look = json.dumps(
                 [status.get(key) for key in ("champion", "rollout", "turn", "partitions")], sort_keys=True
             )
-            seen = [*seen, look] if look == seen[-1] else [look]
-            if turn.get("status") != "running" and len(seen) == 3:
+            if look != seen:
+                seen, since = look, datetime.now(UTC)
+                ticks.clear()
+            last = (self.get(f"loops/{self.loop}") or {}).get("last_tick")
+            if last is not None and datetime.fromisoformat(last) > since:
+                ticks.add(datetime.fromisoformat(last))
+            judged = sum(partitions.values()) >= len(self._delivered)
+            if turn.get("status") != "running" and judged and len(ticks) >= 2:
                 return
         raise Late(f"the loop did not settle: {json.dumps(self.status(), indent=1)}")
 
@@ -165,11 +175,6 @@ class Rehearsal:
             if real_time.monotonic() > end:
                 raise Late(f"{what}: not within {seconds:g} s. {json.dumps(self.status(), indent=1)}")
             real_time.sleep(2)
-
-    def _looked(self) -> bool:
-        """A tick has begun since the time was stated."""
-        last = (self.get(f"loops/{self.loop}") or {}).get("last_tick")
-        return last is not None and self.now is not None and datetime.fromisoformat(last) >= self.now
 
     def _logged(self, day: date, keys: set[str]) -> bool:
         """The gateways ship what they logged every two seconds, and once more when they start."""

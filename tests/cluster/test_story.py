@@ -28,7 +28,7 @@ SPOILT = 2  # the second challenger after the bootstrap
 def story() -> Iterator[Story]:
     if not os.environ.get("KUBECONFIG"):
         pytest.fail("KUBECONFIG names no cluster: `make e2e-cluster` brings one up")
-    with told_on_a_cluster() as found:
+    with told_on_a_cluster(float(os.environ.get("E2E_PATIENCE", "0"))) as found:
         found.begin()
         found.rehearsal.turned = partial(_packaged, found)
         yield found

@@ -129,7 +129,7 @@ class Rehearsal:
         self.settle()
 
     def settle(self) -> None:
-        """Until two ticks that began since the time was stated have changed nothing more, what was delivered is judged, and
+        """Until two ticks that began since the time was stated changed nothing more, what was delivered is judged, and
         no turn runs."""
         until, seen, ticks = real_time.monotonic() + PATIENCE, "", set[datetime]()
         since = self.stated

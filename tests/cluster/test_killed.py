@@ -117,7 +117,7 @@ def test_no_turn_is_lost_or_doubled(survived: Survived) -> None:
     assert "turn.failed" not in events
     assert events.count("turn.started") == events.count("challenger.registered")
     registry = MlflowRegistry(survived.story.installation.mlflow, "")
-    turns = Counter(version.turn for version in registry.versions(f"{rehearsal.namespace}.{LOOP}"))
+    turns = Counter(version.turn for version in registry.versions(LOOP))
     assert len(turns) == events.count("turn.started")
     assert set(turns.values()) == {2}, "a model and a baseline, once for each turn"
 

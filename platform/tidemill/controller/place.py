@@ -127,6 +127,8 @@ class Place:
         from tidemill.adapters.kubeflow.server import KubeflowServer
         from tidemill.adapters.local.pipelines import compiled
 
+        # Whoever runs turns may do it for other namespaces, too, and for other installations.
+        name = f"{owner.namespace}.{owner.name}"
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
@@ -134,14 +136,14 @@ class Place:
                 choose("", serves_workflows(self.api), "argo")
                 self._argo_is_there = True
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
-            return ArgoPipelines(self.api, self._prefix(owner) + owner.name, settings)
+            return ArgoPipelines(self.api, name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.namespace)
         return KubeflowPipelines(
             KubeflowServer(kubeflow.endpoint, kubeflow.user_namespace, token),
             compiled("training"),
             settings,
-            self._prefix(owner) + owner.name,
+            name,
             root,
             SystemClock(),  # how long a run took, whatever time the loop lives in
             Explainer(self.api, kubeflow.namespace),

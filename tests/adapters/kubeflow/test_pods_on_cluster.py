@@ -134,6 +134,17 @@ def test_a_step_that_no_node_takes_says_what_it_lacks_and_its_accelerators_are_i
     assert (asked["limits"][GPU], asked["requests"]["cpu"]) == ("2", "1k")
 
 
+def test_a_run_of_the_same_name_that_another_installation_started_is_not_taken_for_the_turns(turns: Troubled) -> None:
+    pipelines, turn = turns._turns["node"]
+    elsewhere = KubeflowPipelines(
+        pipelines._server, pipelines._pipeline, pipelines._settings, pipelines._name, "s3://elsewhere/loop",
+        pipelines._clock, pipelines._explain,
+    )  # fmt: skip
+    assert elsewhere._run_name(turn) == pipelines._run_name(turn)
+    assert pipelines.status(turn).phase is Phase.RUNNING
+    assert elsewhere.status(turn).phase is Phase.UNKNOWN
+
+
 def test_a_run_that_somebody_stops_in_the_dashboard_fails_and_says_so(turns: Troubled) -> None:
     turns.stop("node")
     status = turns.ended("node")

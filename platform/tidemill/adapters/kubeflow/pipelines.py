@@ -52,8 +52,7 @@ class KubeflowPipelines:
         self._name, self._home, self._clock, self._explain = name, home, clock, explain
 
     def submit(self, request: TurnRequest) -> None:
-        name = self._run_name(request.id)
-        run = self._server.find_run(name)
+        name, run = self._run_name(request.id), self._run(request.id)
         if run is not None and self._stands(run, request.id).phase is not Phase.UNKNOWN:
             return
         # What a step did stays recorded: the server answers for it from its cache, and does not run it again.
@@ -68,7 +67,7 @@ class KubeflowPipelines:
         self._server.run(name, experiment, pipeline, version, parameters, self._settings.service_account)
 
     def status(self, turn: str) -> TurnStatus:
-        run = self._server.find_run(self._run_name(turn))
+        run = self._run(turn)
         return TurnStatus(Phase.UNKNOWN) if run is None else self._stands(run, turn)
 
     def _stands(self, run: Any, turn: str) -> TurnStatus:
@@ -88,14 +87,14 @@ class KubeflowPipelines:
         return TurnStatus(Phase.RUNNING, step=step if trouble is None else f"{step}; {trouble.why}")
 
     def cancel(self, turn: str) -> None:
-        run = self._server.find_run(self._run_name(turn))
+        run = self._run(turn)
         if run is None or run.state in _ENDED:
             return
         # Written first: a run that somebody stops in the dashboard is a failure, one that the loop ends is none.
         write_bytes(self._mark(turn), run.run_id.encode())
         self._server.terminate(run.run_id)
         until = time.monotonic() + _DYING
-        while (run := self._server.find_run(self._run_name(turn))) is not None and run.state not in _OVER:
+        while (run := self._run(turn)) is not None and run.state not in _OVER:
             if time.monotonic() > until:
                 raise TemporaryError(
                     f"Run {run.run_id} of Kubeflow Pipelines was told to end {_DYING:g} s ago and is {run.state}. Are "
@@ -128,6 +127,9 @@ class KubeflowPipelines:
             raise TemporaryError(
                 f"The request of turn {turn} is gone from {work}: cancel its run, or bring it back."
             ) from error
+
+    def _run(self, turn: str) -> Any | None:
+        return self._server.find_run(self._run_name(turn), request_uri(join(self._home, "turns", turn)))
 
     def _mark(self, turn: str) -> str:
         return join(self._home, "turns", turn, "cancelled")

@@ -14,6 +14,7 @@ from tidemill.loop.errors import TemporaryError, TidemillError
 
 _SECONDS = 20
 _CONFLICT, _NOT_FOUND = 409, 404
+_SAME_NAME = 100  # runs of one name that are looked through
 _ALREADY_ENDED = "Row not found"  # said of a run that is to be ended
 
 P = ParamSpec("P")
@@ -164,14 +165,17 @@ class KubeflowServer:
         return str(made.run_id)
 
     @_asks
-    def find_run(self, name: str) -> Any | None:
-        """The last run of that name; None where there is none."""
+    def find_run(self, name: str, request_uri: str = "") -> Any | None:
+        """The last run of that name, and of that request where one is given: other installations may use the same
+        server, and the same names. None where there is none."""
         from kfp_server_api import RunServiceApi
 
         found = RunServiceApi(self._client).run_service_list_runs(
-            filter=_named(name), namespace=self._namespace or None, sort_by="created_at desc", _request_timeout=_SECONDS
-        )
-        return found.runs[0] if found.runs else None
+            filter=_named(name), namespace=self._namespace or None, sort_by="created_at desc", page_size=_SAME_NAME,
+            _request_timeout=_SECONDS,
+        )  # fmt: skip
+        of_ours = (run for run in found.runs or () if not request_uri or _asked(run) in ("", request_uri))
+        return next(of_ours, None)
 
     @_asks
     def terminate(self, run: str) -> None:
@@ -183,6 +187,11 @@ class KubeflowServer:
         except ApiException as error:
             if error.status != _NOT_FOUND and _ALREADY_ENDED not in _said(error):
                 raise
+
+
+def _asked(run: Any) -> str:
+    """The request that a run was started with; empty where the server does not tell."""
+    return str(((run.runtime_config and run.runtime_config.parameters) or {}).get("request_uri", ""))
 
 
 def _named(name: str) -> str:

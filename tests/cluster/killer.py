@@ -23,6 +23,7 @@ from typing import Any
 from installation import KUBEFLOW
 from rehearsal import kubectl
 
+PAUSE = 30.0  # seconds between two kills, at most: in less a cluster of one node does not find itself again
 RESTARTS = 2  # of one Pod by SIGKILL: kubelet waits longer after each, and then there is nobody to kill
 LOSSES = 3  # of Pods in one turn: it is given up after five attempts
 _BY_FORCE = ("--grace-period=0", "--force")
@@ -88,16 +89,14 @@ class Killer:
             "API server": self._api_server,
             "pipeline Pod": self._pipeline_pod,
         }
-        weights = {"API server": 1, "pipeline Pod": 6}
-        while not self.done and not self._over.wait(self._random.uniform(3, 12)):
-            left = list(ways)
-            while left:  # the first, in an order by chance, that there is something to kill of
-                (kind,) = self._random.choices(left, [weights.get(kind, 2) for kind in left])
-                left.remove(kind)
+        weights = {"API server": 1, "pipeline Pod": 8, "helper process": 4}
+        while not self.done and not self._over.wait(self._random.uniform(5, PAUSE)):
+            # Where there is nothing of one kind to kill just now, another is drawn.
+            for kind in self._random.choices(list(ways), [weights.get(kind, 2) for kind in ways], k=4):
                 try:
                     killed = ways[kind]()
                 except (AssertionError, OSError, subprocess.TimeoutExpired):
-                    continue  # the API server is away
+                    break  # the API server is away
                 if killed:
                     self.killed[kind] += 1
                     self.tell(f"killed: {kind} ({self.killed.total()} of {self.total})")

@@ -96,7 +96,8 @@ class Rehearsal:
 
     def bootstrap(self, document: str, project: Path) -> None:
         """The loop is applied, then the labels of two months are sent, then their data: the first turn runs."""
-        write_bytes(join(self.root, "expectations.json"), (project / "expectations.json").read_bytes())
+        expectations = (project / "expectations.json").read_bytes()
+        self.persist(lambda: write_bytes(join(self.root, "expectations.json"), expectations))
         morning = datetime.combine(self.world.live_from, LABELS_AT, UTC)
         self.state_time(morning)
         self.apply(document)

@@ -19,9 +19,9 @@ import pandas as pd
 from tidemill.adapters.gateway_client import GatewayClient
 from tidemill.adapters.log.stored import StoredPredictionLog
 from tidemill.loop.errors import TidemillError
+from tidemill.loop.replay import LABELS_AT, REQUESTS_AT, TICK_AT
 from tidemill.loop.turn.files import join, write_bytes
 
-REQUESTS_AT, LABELS_AT, TICK_AT = time(12), time(6), time(7)  # as tidemill.loop.replay has them
 PATIENCE = 900.0  # seconds that a turn may take on a small machine
 
 

@@ -21,13 +21,6 @@ from tidemill.loop.errors import TidemillError
 _EXECUTOR = "exec-"
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes text as PyYAML does, whatever a library has told its own dumpers: the digest of what is written counts."""
-
-
-_Plain.add_representer(str, yaml.representer.SafeRepresenter.represent_str)
-
-
 def package(pipeline: Path, settings: StepSettings) -> str:
     """The YAML to upload. The same pipeline and settings give the same text. Raises TidemillError for settings that a
     Kubeflow Pipelines server cannot be told."""
@@ -44,8 +37,7 @@ def package(pipeline: Path, settings: StepSettings) -> str:
         given = platform.setdefault("platforms", {}).setdefault("kubernetes", {}).setdefault("deploymentSpec", {})
         for label, config in told.items():
             given.setdefault("executors", {}).setdefault(label, {}).update(config)
-    documents = [ir, *([platform] if platform else [])]
-    return str(yaml.dump_all(documents, Dumper=_Plain, sort_keys=True, width=120))
+    return yaml.safe_dump_all([ir, *([platform] if platform else [])], sort_keys=True, width=120)
 
 
 def version_of(text: str) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
+from logged import DAY, row
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.log.shipped import ShippedPredictionLog
 from tidemill.adapters.memory_stores import MemoryPredictionLog
 from tidemill.loop.ports import PredictionLog
 
-DAY = datetime(2013, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COLUMNS = {"request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score",
            "calibrator", "fallback", "latency_ms"}  # fmt: skip
@@ -38,13 +37,6 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> PredictionLog:
     if not S3:
         pytest.skip("E2E_S3_URL names no bucket")
     return ShippedPredictionLog(tmp_path / "spool", f"{S3}/{uuid.uuid4().hex}/predictions")
-
-
-def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:
-    ordinary = {"request_id": "r", "key": key, "event_time": event_time, "at": event_time, "version": "1",
-                "role": "champion", "served": True, "status": "ok", "raw": 0.3, "score": 0.4, "calibrator": None,
-                "fallback": False, "latency_ms": 1.5}  # fmt: skip
-    return {**ordinary, **more}
 
 
 def keys(log: PredictionLog, start: datetime = DAY, end: datetime = DAY + 24 * HOUR) -> list[str]:

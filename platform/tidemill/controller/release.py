@@ -22,7 +22,7 @@ def release(state: State, loop: str, reopen: Callable[[Mapping[str, Any] | None]
         about = state.get(loop, "loop", "self")
         if any(turn["status"] == "running" for turn in state.documents(loop, "turn")):
             # By the spec that the last tick followed: the present one may be no ModelLoop at all.
-            from tidemill.loop.turns import cancel_turn
+            from tidemill.loop.harvest import cancel_turn
 
             context = reopen(None if about is None else about["spec"])
             cancel_turn(context, "the ModelLoop was deleted", now)

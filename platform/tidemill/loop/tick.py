@@ -13,6 +13,7 @@ from datetime import datetime
 from .admission import admit_arrivals
 from .blocks import close_blocks
 from .context import Context, Event
+from .harvest import harvest_turn
 from .ids import digest_of
 from .model import TurnStatus
 from .repairs import recalibrate
@@ -20,7 +21,7 @@ from .requests import handle_requests
 from .rollouts import advance_rollout
 from .routing import reconcile_route
 from .signals import raise_signals
-from .turns import harvest_turn, running_turn, start_turn
+from .turns import running_turn, start_turn
 
 STEPS: tuple[Callable[[Context, datetime], None], ...] = (
     handle_requests,  # what people asked for goes first

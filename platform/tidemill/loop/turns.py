@@ -1,4 +1,4 @@
-"""Starts turns and harvests them. A turn is recorded before it is submitted, so it is never lost and never doubled."""
+"""Starts turns. A turn is recorded before it is submitted, so it is never lost and never doubled."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from tidemill.decisions.verdict import Reason
 from .blocks import running_rollout
 from .context import Context, Event, Write
 from .ids import code_digest, digest_of
-from .model import ChampionRef, Partition, Phase, TurnRequest, TurnStatus
+from .model import ChampionRef, Partition, TurnRequest
 from .repairs import serving_calibrator
-from .rollouts import begin_rollout, crown
 from .turn.files import join, write_bytes
-from .turn.request import read_request, write_request
+from .turn.request import write_request
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MAX_ATTEMPTS = 5  # of which each but the first makes up for one that was lost to no fault of the turn
 
 
 def running_turn(context: Context) -> dict[str, Any] | None:
@@ -31,9 +28,6 @@ def running_turn(context: Context) -> dict[str, Any] | None:
 
 def pending_signals(context: Context) -> list[dict[str, Any]]:
     return [signal for signal in context.state.documents(context.name, "signal") if signal["consumed_by"] is None]
-
-
-# start
 
 
 def start_turn(context: Context, now: datetime) -> None:
@@ -89,9 +83,13 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         new_outcomes=0 if idle else context.ports.outcomes.count(now, since=since),
         admitted_rows=0 if idle else admitted_rows(context),
         last_end=_bad_end(turns[-1]) if turns else "",
-        edited=bool(turns) and not champion_exists and turns[-1].get("made_of", _made_of(context)) != _made_of(context),
+        edited=not champion_exists and _is_edited(context, turns),
         empty_place="" if idle or context.state.documents(context.name, "partition") else context.ports.source.place,
     )
+
+
+def _is_edited(context: Context, turns: list[dict[str, Any]]) -> bool:
+    return bool(turns) and turns[-1].get("made_of") not in (None, _made_of(context))
 
 
 def _bad_end(turn: dict[str, Any]) -> str:
@@ -174,80 +172,3 @@ def _champion(context: Context) -> ChampionRef | None:
         serving_calibrator(context, version.version),
         None if until is None else datetime.fromisoformat(until),
     )
-
-
-# harvest
-
-
-def harvest_turn(context: Context, now: datetime) -> None:
-    turn = running_turn(context)
-    if turn is None:
-        return
-    status = context.ports.pipelines.status(turn["id"])
-    if status.phase is Phase.RUNNING:
-        context.wait(
-            Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} runs: {status.step or '...'}.")
-        )
-    elif status.phase is Phase.UNKNOWN and turn["attempts"] < MAX_ATTEMPTS:
-        _resubmit(context, turn, status.message, now)
-    elif status.phase is Phase.SUCCEEDED:
-        _finish(context, turn, status, now)
-    else:
-        _fail(context, turn, status, now)
-
-
-def _resubmit(context: Context, turn: dict[str, Any], why: str, now: datetime) -> None:
-    """Recorded but not under way: this process, or its run, was killed in between, or its run lost a Pod."""
-    again = {**turn, "attempts": turn["attempts"] + 1}
-    context.state.put(context.name, "turn", turn["id"], again)
-    context.ports.pipelines.submit(read_request(turn["work_uri"]))
-    message = f"Turn {turn['id']} was submitted again{f'. {why}' if why else ''}."
-    context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, message))
-
-
-def _finish(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
-    reason = status.reason or Reason.PIPELINE_FAILED
-    finished = {**turn, "finished_at": now.isoformat(), "reason": str(reason), "message": status.message,
-                "result": dict(status.result)}  # fmt: skip
-    if reason is not Reason.ACCEPTED:
-        write = Write("turn", turn["id"], {**finished, "status": "rejected"})
-        event = Event(now, "challenger.rejected", reason, status.message, {"turn": turn["id"]})
-        context.record(event, [write], f"turn/{turn['id']}/finished")
-        return
-    registered = status.result["register"]
-    write = Write("turn", turn["id"], {**finished, "status": "accepted", "version": registered["version"]})
-    event = Event(now, "challenger.registered", reason, status.message,
-                  {"turn": turn["id"], "version": registered["version"]})  # fmt: skip
-    if turn["champion"] is None:
-        follow = crown(context, registered["version"], turn["id"], status.result, now, Reason.BOOTSTRAP)
-    else:
-        follow = begin_rollout(context, turn, status.result, now)
-    context.record(event, [write, *follow], f"turn/{turn['id']}/finished")
-
-
-def cancel_turn(context: Context, why: str, now: datetime) -> None:
-    """Ends the turn that runs, if any. Its signals wait for another one."""
-    turn = running_turn(context)
-    if turn is None:
-        return
-    context.ports.pipelines.cancel(turn["id"])
-    message = f"Turn {turn['id']} was cancelled: {why}."
-    _fail(context, turn, TurnStatus(Phase.FAILED, Reason.CANCELLED, message), now)
-
-
-def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
-    reason = status.reason or Reason.PIPELINE_FAILED
-    message = status.message
-    if status.phase is Phase.UNKNOWN:
-        said = message or "its process ended without a result"
-        message = f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times, at last so: {said}."
-    write = Write("turn", turn["id"], {**turn, "status": "failed", "finished_at": now.isoformat(),
-                                       "reason": str(reason), "message": message})  # fmt: skip
-    # Nothing answered its signals: they wait for a turn that does (the cooldown keeps that from being at once).
-    unanswered = [
-        Write("signal", signal["id"], {**signal, "consumed_by": None})
-        for signal in context.state.documents(context.name, "signal")
-        if signal["consumed_by"] == turn["id"]
-    ]
-    event = Event(now, "turn.failed", reason, message, {"turn": turn["id"], "step": status.step})
-    context.record(event, [write, *unanswered], f"turn/{turn['id']}/finished")

@@ -4,26 +4,17 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import tidemill.adapters.log.prediction_log as module
+from logged import DAY, NEXT, row
 from tidemill.adapters.log import write_ahead
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.loop.errors import TemporaryError
-
-DAY = datetime(2013, 3, 1, tzinfo=UTC)
-NEXT = DAY + timedelta(days=1)
-
-
-def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:
-    ordinary = {"request_id": "r", "key": key, "event_time": event_time, "at": event_time, "version": "1",
-                "role": "champion", "served": True, "status": "ok", "raw": 0.3, "score": 0.4, "calibrator": None,
-                "fallback": False, "latency_ms": 1.5}  # fmt: skip
-    return {**ordinary, **more}
 
 
 def keys(log: ParquetPredictionLog, start: datetime = DAY, end: datetime = NEXT) -> list[str]:
@@ -122,7 +113,8 @@ def test_a_full_file_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])
-from test_prediction_log import ParquetPredictionLog, row
+from logged import row
+from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 log = ParquetPredictionLog(sys.argv[1])
 log.append([row(str(number)) for number in range(300)])
 LAST
@@ -131,7 +123,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed(folder: Path, last: str = "") -> None:
-    command = [sys.executable, "-c", KILLED.replace("LAST", last), str(folder), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", KILLED.replace("LAST", last), str(folder), str(Path(__file__).parents[1])]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
 
 

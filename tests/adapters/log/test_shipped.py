@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from logged import DAY, NEXT, row
 from tidemill.adapters.log import stored as stored_log
 from tidemill.adapters.log.rows import as_table, parsed
 from tidemill.adapters.log.shipped import ShippedPredictionLog
@@ -24,15 +25,6 @@ from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
 S3 = os.environ.get("E2E_S3_URL", "")  # a bucket's; AWS_ENDPOINT_URL and the like say where, and who we are
-DAY = datetime(2013, 3, 1, tzinfo=UTC)
-NEXT = DAY + timedelta(days=1)
-
-
-def row(key: str, event_time: datetime = DAY, **more: Any) -> dict[str, Any]:
-    ordinary = {"request_id": "r", "key": key, "event_time": event_time, "at": event_time, "version": "1",
-                "role": "champion", "served": True, "status": "ok", "raw": 0.3, "score": 0.4, "calibrator": None,
-                "fallback": False, "latency_ms": 1.5}  # fmt: skip
-    return {**ordinary, **more}
 
 
 @pytest.fixture(params=["file", "memory", pytest.param("s3", marks=pytest.mark.e2e)])

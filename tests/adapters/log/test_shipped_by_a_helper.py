@@ -7,17 +7,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
+from logged import DAY, row
 from tidemill.adapters.helper import Helper
 from tidemill.adapters.log.shipped import Shipping
 from tidemill.adapters.log.shipper import LogShipper
 from tidemill.adapters.log.stored import StoredPredictionLog
 
-DAY = datetime(2013, 3, 1, tzinfo=UTC)
 PROGRAM = """
 import sys
 from datetime import UTC, datetime
@@ -33,12 +33,6 @@ shipper.step()
 print(sorted({"numpy", "pandas", "pyarrow", "fsspec", "s3fs"} & sys.modules.keys()))
 shipping.stop()
 """
-
-
-def row(key: str) -> dict[str, object]:
-    return {"request_id": "r", "key": key, "event_time": DAY, "at": DAY, "version": "1", "role": "champion",
-            "served": True, "status": "ok", "raw": 0.3, "score": 0.4, "calibrator": None, "fallback": False,
-            "latency_ms": 1.5}  # fmt: skip
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""Harvests turns: what came of the one that runs, once and whatever was killed meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tidemill.decisions.verdict import Reason
+
+from .context import Context, Event, Write
+from .model import Phase, TurnStatus
+from .rollouts import begin_rollout, crown
+from .turn.request import read_request
+from .turns import running_turn
+
+MAX_ATTEMPTS = 5  # of which each but the first makes up for one that was lost to no fault of the turn
+
+
+def harvest_turn(context: Context, now: datetime) -> None:
+    turn = running_turn(context)
+    if turn is None:
+        return
+    status = context.ports.pipelines.status(turn["id"])
+    if status.phase is Phase.RUNNING:
+        context.wait(
+            Event(now, "turn.running", Reason.TURN_RUNNING, f"Turn {turn['id']} runs: {status.step or '...'}.")
+        )
+    elif status.phase is Phase.UNKNOWN and turn["attempts"] < MAX_ATTEMPTS:
+        _resubmit(context, turn, status.message, now)
+    elif status.phase is Phase.SUCCEEDED:
+        _finish(context, turn, status, now)
+    else:
+        _fail(context, turn, status, now)
+
+
+def _resubmit(context: Context, turn: dict[str, Any], why: str, now: datetime) -> None:
+    """Recorded but not under way: this process, or its run, was killed in between, or its run lost a Pod."""
+    again = {**turn, "attempts": turn["attempts"] + 1}
+    context.state.put(context.name, "turn", turn["id"], again)
+    context.ports.pipelines.submit(read_request(turn["work_uri"]))
+    message = f"Turn {turn['id']} was submitted again{f'. {why}' if why else ''}."
+    context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, message))
+
+
+def _finish(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
+    reason = status.reason or Reason.PIPELINE_FAILED
+    finished = {**turn, "finished_at": now.isoformat(), "reason": str(reason), "message": status.message,
+                "result": dict(status.result)}  # fmt: skip
+    if reason is not Reason.ACCEPTED:
+        write = Write("turn", turn["id"], {**finished, "status": "rejected"})
+        event = Event(now, "challenger.rejected", reason, status.message, {"turn": turn["id"]})
+        context.record(event, [write], f"turn/{turn['id']}/finished")
+        return
+    registered = status.result["register"]
+    write = Write("turn", turn["id"], {**finished, "status": "accepted", "version": registered["version"]})
+    event = Event(now, "challenger.registered", reason, status.message,
+                  {"turn": turn["id"], "version": registered["version"]})  # fmt: skip
+    if turn["champion"] is None:
+        follow = crown(context, registered["version"], turn["id"], status.result, now, Reason.BOOTSTRAP)
+    else:
+        follow = begin_rollout(context, turn, status.result, now)
+    context.record(event, [write, *follow], f"turn/{turn['id']}/finished")
+
+
+def cancel_turn(context: Context, why: str, now: datetime) -> None:
+    """Ends the turn that runs, if any. Its signals wait for another one."""
+    turn = running_turn(context)
+    if turn is None:
+        return
+    context.ports.pipelines.cancel(turn["id"])
+    message = f"Turn {turn['id']} was cancelled: {why}."
+    _fail(context, turn, TurnStatus(Phase.FAILED, Reason.CANCELLED, message), now)
+
+
+def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> None:
+    reason = status.reason or Reason.PIPELINE_FAILED
+    message = status.message
+    if status.phase is Phase.UNKNOWN:
+        said = message or "its process ended without a result"
+        message = f"Turn {turn['id']} was lost {MAX_ATTEMPTS} times, at last so: {said}."
+    write = Write("turn", turn["id"], {**turn, "status": "failed", "finished_at": now.isoformat(),
+                                       "reason": str(reason), "message": message})  # fmt: skip
+    # Nothing answered its signals: they wait for a turn that does (the cooldown keeps that from being at once).
+    unanswered = [
+        Write("signal", signal["id"], {**signal, "consumed_by": None})
+        for signal in context.state.documents(context.name, "signal")
+        if signal["consumed_by"] == turn["id"]
+    ]
+    event = Event(now, "turn.failed", reason, message, {"turn": turn["id"], "step": status.step})
+    context.record(event, [write, *unanswered], f"turn/{turn['id']}/finished")

@@ -1,0 +1,56 @@
+"""A turn whose run is taken away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from small_world import Small, events, small
+from tidemill.adapters.local.inline import InlinePipelines
+from tidemill.loop.harvest import MAX_ATTEMPTS
+from tidemill.loop.model import TurnRequest, TurnStatus
+
+
+class LosesRuns(InlinePipelines):
+    """Its first `losses` runs are taken away before they end."""
+
+    losses = 0
+
+    def submit(self, request: TurnRequest) -> None:
+        if self.losses > 0:
+            self.losses -= 1
+            return
+        super().submit(request)
+
+    def status(self, turn: str) -> TurnStatus:
+        found = super().status(turn)
+        return replace(found, message="Step train was lost: its Pod p was deleted") if found.reason is None else found
+
+
+def losing(folder: Path, losses: int) -> Small:
+    it = small(folder)
+    pipelines = LosesRuns(it.registry)
+    pipelines.losses = losses
+    it.context = replace(it.context, ports=replace(it.context.ports, pipelines=pipelines))
+    it.replay.context = it.context
+    return it
+
+
+def test_a_turn_that_loses_its_run_is_submitted_again_and_ends_as_if_it_had_not(tmp_path: Path) -> None:
+    told = []
+    for losses in (0, MAX_ATTEMPTS - 1):
+        it = losing(tmp_path / str(losses), losses)
+        it.replay.bootstrap()
+        told.append([(line["event"], line["reason"]) for line in it.context.state.ledger("small")])
+        (turn,) = it.context.state.documents("small", "turn")
+        assert (turn["status"], turn["attempts"]) == ("accepted", losses + 1)
+    assert told[0] == told[1]
+
+
+def test_a_turn_that_is_lost_too_often_fails_with_what_was_lost_last(tmp_path: Path) -> None:
+    it = losing(tmp_path, MAX_ATTEMPTS)
+    it.replay.bootstrap()
+    (failed,) = events(it.context, "turn.failed")
+    assert (
+        f"was lost {MAX_ATTEMPTS} times, at last so: Step train was lost: its Pod p was deleted." in failed["message"]
+    )

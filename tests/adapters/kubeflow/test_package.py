@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +93,26 @@ def test_the_same_content_is_the_same_version_and_other_content_another() -> Non
     first, again = package(compiled("training"), SETTINGS), package(compiled("training"), SETTINGS)
     assert version_of(first) == version_of(again)
     assert version_of(first) != version_of(package(compiled("training"), replace(SETTINGS, image="other:1")))
+
+
+def test_a_pipelines_own_node_and_secrets_go_before_the_installations(tmp_path: Path) -> None:
+    own = {
+        "nodeSelector": {"labels": {"pool": "interactive", "zone": "a"}},
+        "secretAsEnv": [{"secretName": "mine", "keyToEnv": [{"secretKey": "id", "envVar": "AWS_ACCESS_KEY_ID"}]}],
+    }
+    [ir] = yaml.safe_load_all(compiled("training").read_text())
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-ingest": own}}}}}
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text(yaml.safe_dump_all([ir, platform]))
+
+    _, written = yaml.safe_load_all(package(pipeline, SETTINGS))
+
+    found = written["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-ingest"]
+    assert found["nodeSelector"]["labels"] == {"pool": "interactive", "zone": "a"}
+    variables = {
+        variable["envVar"]: secret["secretName"] for secret in found["secretAsEnv"] for variable in secret["keyToEnv"]
+    }
+    assert variables == {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "storage"}
 
 
 def test_without_settings_nothing_is_added() -> None:

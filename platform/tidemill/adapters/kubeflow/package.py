@@ -36,7 +36,7 @@ def package(pipeline: Path, settings: StepSettings) -> str:
     if told:
         given = platform.setdefault("platforms", {}).setdefault("kubernetes", {}).setdefault("deploymentSpec", {})
         for label, config in told.items():
-            given.setdefault("executors", {}).setdefault(label, {}).update(config)
+            _add(given.setdefault("executors", {}).setdefault(label, {}), config)
     return yaml.safe_dump_all([ir, *([platform] if platform else [])], sort_keys=True, width=120)
 
 
@@ -105,6 +105,21 @@ def _kubernetes(executors: Mapping[str, Any], settings: StepSettings) -> dict[st
     containers = (label for label, executor in executors.items() if "container" in executor)
     told = {label: _told(settings.of(label.removeprefix(_EXECUTOR))) for label in containers}
     return {label: config for label, config in told.items() if config}
+
+
+def _add(own: dict[str, Any], config: Mapping[str, Any]) -> None:
+    """Adds an installation's settings to an executor's own. What the pipeline says for itself goes before."""
+    if "secretAsEnv" in config:
+        theirs = own.get("secretAsEnv", [])
+        named = {variable["envVar"] for secret in theirs for variable in secret.get("keyToEnv", [])}
+        ours = (
+            {**secret, "keyToEnv": [variable for variable in secret["keyToEnv"] if variable["envVar"] not in named]}
+            for secret in config["secretAsEnv"]
+        )
+        own["secretAsEnv"] = [*theirs, *(secret for secret in ours if secret["keyToEnv"])]
+    if "nodeSelector" in config:
+        selector = own.setdefault("nodeSelector", {})
+        selector["labels"] = {**config["nodeSelector"]["labels"], **selector.get("labels", {})}
 
 
 def _told(task: TaskSettings) -> dict[str, Any]:

@@ -54,14 +54,12 @@ def runner(folder: Path) -> Iterator[Runner]:
         def lose(turn: str) -> None:
             from kfp_server_api import RunServiceApi
 
-            run = server.find_run(f"{loop} turn {turn}")
-            assert run is not None
+            run = server.find_runs(f"{loop} turn {turn}")[0]
             server.terminate(run.run_id)
             RunServiceApi(server._client).run_service_delete_run(run.run_id)
 
         def take_pod(turn: str) -> None:
-            run = server.find_run(f"{loop} turn {turn}")
-            assert run is not None
+            run = server.find_runs(f"{loop} turn {turn}")[0]
             pods = api.list("v1", "Pod", NAMESPACE, f"pipeline/runid={run.run_id}")["items"]
             (name,) = (p["metadata"]["name"] for p in pods if p["status"]["phase"] in ("Pending", "Running"))
             api.delete("v1", "Pod", NAMESPACE, name)

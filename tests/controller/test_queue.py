@@ -27,14 +27,38 @@ def test_what_is_due_comes_when_it_is_due_and_the_earliest_first() -> None:
     assert [queue.take(0.0), queue.take(0.0), queue.take(0.0)] == [B, A, None]
 
 
-def test_what_is_woken_goes_before_all_that_is_due() -> None:
+def test_what_is_woken_goes_first_and_takes_turns_with_what_is_due() -> None:
     clock = Clock()
     queue = Queue(clock)
     queue.later(A, 0.0)
     queue.wake(B)
     queue.wake(C)
     queue.wake(B)
-    assert [queue.take(0.0), queue.take(0.0), queue.take(0.0), queue.take(0.0)] == [B, C, A, None]
+    assert [queue.take(0.0), queue.take(0.0), queue.take(0.0), queue.take(0.0)] == [B, A, C, None]
+
+
+def test_loops_that_are_woken_all_the_time_leave_room_for_those_that_are_due() -> None:
+    clock = Clock()
+    queue = Queue(clock)
+    queue.later(C, 10.0)
+    looks = []
+    for second in range(20):
+        clock.time = float(second)
+        queue.wake(A)
+        queue.wake(B)
+        looks.append(key := queue.take(0.0))
+        assert key is not None
+        queue.done(key, 60.0)
+    assert looks.index(C) == 10
+    assert looks.count(C) == 1 and looks.count(A) > 5 and looks.count(B) > 5
+
+
+def test_one_that_is_due_and_woken_is_handed_out_once() -> None:
+    queue = Queue(Clock())
+    queue.later(A, 0.0)
+    queue.wake(A)
+    queue.wake(B)
+    assert [queue.take(0.0), queue.take(0.0), queue.take(0.0)] == [A, B, None]
 
 
 def test_no_loop_is_taken_twice_at_a_time_and_one_that_is_woken_meanwhile_comes_again() -> None:

@@ -29,11 +29,12 @@ class Cluster:
     def __init__(self, folder: Path, versions: Versions) -> None:
         self.versions, self.time, self.unlisted = versions, 0.0, list[str]()
         self.down: list[str] = []
+        self.labels = True
         self.gateway = Gateway({}, None, None, StillClock())
         self.follower = ClusterFollower(
             self.gateway,
             "ns",
-            lambda ns, name: (ParquetPredictionLog(folder / ns / name), RemoteOutcomes("http://s", ns, name, None)),
+            lambda ns, name: (ParquetPredictionLog(folder / ns / name), self.outcomes(ns, name)),
             lambda: self.unlisted,
             lambda: self.down,
             lambda: self.time,
@@ -41,6 +42,9 @@ class Cluster:
         self.gateway.start()
         self.http = httpx.Client(base_url=self.gateway.url, trust_env=False, timeout=30)
         self.servers: list[Listener] = []
+
+    def outcomes(self, namespace: str, loop: str) -> RemoteOutcomes | None:
+        return RemoteOutcomes(AWAY, namespace, loop, None) if self.labels else None
 
     def serve(self, version: str, name: str = "delay") -> str:
         self.servers.append(model_server(self.versions[version], name))
@@ -95,6 +99,18 @@ def test_loops_come_change_and_go(cluster: Cluster) -> None:
     cluster.follower.changed(("ns", "delay"), None)
     cluster.follower.step()
     assert cluster.infer().status_code == 404
+
+
+def test_labels_are_handed_on_or_where_none_are_taken_refused_with_where_they_go(cluster: Cluster) -> None:
+    labels = {"outcomes": [{"key": "a", "label": 1}]}
+    for taken, status, said in ((True, 503, "could not be handed"), (False, 403, "takes no labels. Send them to")):
+        cluster.labels = taken
+        cluster.follower.changed(("ns", "delay"), None)
+        cluster.follower.step()
+        cluster.follower.changed(("ns", "delay"), cluster.text({"calm": cluster.serve("calm")}))
+        cluster.follower.step()
+        answer = cluster.http.post("/v2/models/delay/outcomes", json=labels)
+        assert (answer.status_code, said in answer.json()["error"]) == (status, True), answer.text
 
 
 def test_loops_of_other_namespaces_carry_their_namespace(cluster: Cluster) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from gateway_harness import NOW, Running
+from kubernetes.utils.quantity import parse_quantity
 from tidemill.gateway import hot_path
+from tidemill.gateway.protocol import parse_json
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 
@@ -56,6 +61,20 @@ def test_a_wrong_request_is_refused_naming_what_is_wrong(running: Running, input
 def test_what_is_no_json_is_refused(running: Running) -> None:
     response = running.http.post("/v2/models/delay/infer", content=b"{")
     assert (response.status_code, "no JSON" in response.json()["error"]) == (400, True)
+
+
+def test_the_worst_body_that_is_taken_fits_the_gateways_memory_limit() -> None:
+    values = yaml.safe_load((Path(__file__).parents[2] / "charts/tidemill/values.yaml").read_text())
+    limit = parse_quantity(values["gateway"]["resources"]["limits"]["memory"])
+    many = b'{"":0},' * (hot_path.MAX_BODY // 7)
+    tracemalloc.start()
+    try:
+        parse_json(b'{"inputs":[' + many[: hot_path.MAX_BODY - 20].rpartition(b",")[0] + b"]}")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most > hot_path.MAX_BODY
+    assert most < limit / 2, f"{most >> 20} MiB"
 
 
 def test_a_body_is_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

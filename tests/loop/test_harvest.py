@@ -1,14 +1,19 @@
-"""A turn whose run is taken away."""
+"""A turn whose run is taken away, or not taken at all."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from small_world import Small, events, small
 from tidemill.adapters.local.inline import InlinePipelines
+from tidemill.gateway.inline import InlineDataPlane
+from tidemill.loop.asking import ask
+from tidemill.loop.errors import TidemillError
 from tidemill.loop.harvest import MAX_ATTEMPTS
 from tidemill.loop.model import TurnRequest, TurnStatus
+from tidemill.loop.tick import settle, tick
 
 
 class LosesRuns(InlinePipelines):
@@ -27,10 +32,24 @@ class LosesRuns(InlinePipelines):
         return replace(found, message="Step train was lost: its Pod p was deleted") if found.reason is None else found
 
 
+class RefusesRuns(InlinePipelines):
+    refusals = 0
+
+    def submit(self, request: TurnRequest) -> None:
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise TidemillError("exceeded quota: pods=10")
+        super().submit(request)
+
+
 def losing(folder: Path, losses: int) -> Small:
     it = small(folder)
     pipelines = LosesRuns(it.registry)
     pipelines.losses = losses
+    return running_by(it, pipelines)
+
+
+def running_by(it: Small, pipelines: InlinePipelines) -> Small:
     it.context = replace(it.context, ports=replace(it.context.ports, pipelines=pipelines))
     it.replay.context = it.context
     return it
@@ -54,3 +73,33 @@ def test_a_turn_that_is_lost_too_often_fails_with_what_was_lost_last(tmp_path: P
     assert (
         f"was lost {MAX_ATTEMPTS} times, at last so: Step train was lost: its Pod p was deleted." in failed["message"]
     )
+
+
+def test_a_submission_that_is_refused_is_no_lost_run_and_its_reason_is_told(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    pipelines = RefusesRuns(it.registry)
+    pipelines.refusals = MAX_ATTEMPTS + 2
+    running_by(it, pipelines)
+    with pytest.raises(TidemillError, match="exceeded quota"):
+        it.replay.bootstrap()
+    for _ in range(MAX_ATTEMPTS + 1):
+        with pytest.raises(TidemillError, match="exceeded quota"):
+            tick(it.context, it.clock.now())
+    settle(it.context, it.clock.now())
+    (turn,) = it.context.state.documents("small", "turn")
+    assert (turn["status"], turn["attempts"]) == ("accepted", 2)
+
+
+def test_what_refuses_a_turn_keeps_nothing_else_from_being_done(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    it.replay.bootstrap()
+    pipelines = RefusesRuns(it.registry)
+    pipelines.refusals = 1
+    emptied = InlineDataPlane(
+        it.context.spec.data, it.plane._log, it.context.ports.outcomes, it.clock, it.registry.load
+    )
+    it.context = replace(it.context, ports=replace(it.context.ports, pipelines=pipelines, serving=emptied))
+    ask(it.context.state, "small", "train", "someone", "", it.clock.now())
+    with pytest.raises(TidemillError, match="exceeded quota"):
+        tick(it.context, it.clock.now())
+    assert emptied.route("small") is not None

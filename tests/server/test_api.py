@@ -142,7 +142,7 @@ def test_a_body_that_is_too_large_is_not_read_on(client: TestClient) -> None:
     parts = (b"x" * 65536 for _ in range(1000))
     answer = client.post(f"{LOOP}/outcomes", content=parts)
     assert answer.status_code == 413
-    assert "16 MiB" in answer.json()["error"]
+    assert "8 MiB" in answer.json()["error"]
 
 
 def test_wrong_ways_to_ask_are_json_too(client: TestClient) -> None:

@@ -13,7 +13,7 @@ from tidemill.loop.errors import NothingToDo, TemporaryError, TidemillError
 
 TOKEN = "TIDEMILL_TOKEN"
 _PAGE = 500
-_LABELS = 20_000  # in one request: a megabyte or two of the sixteen that the server takes
+_LABELS = 20_000  # in one request: a megabyte or two of the eight that the server takes
 
 
 def read_token(file: str | None) -> str | None:

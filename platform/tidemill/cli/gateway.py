@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes.api import KubernetesApi
     from tidemill.adapters.log.shipper import LogShipper
+    from tidemill.adapters.remote_outcomes import RemoteOutcomes
     from tidemill.gateway.server import Gateway
 
 KEEP_ALIVE = 75  # seconds
@@ -35,6 +37,8 @@ KEEP_ALIVE = 75  # seconds
     type=click.Path(path_type=Path),
     help="Shown to the server; default: the service account's token.",
 )
+@click.option("--labels/--no-labels", envvar="TIDEMILL_LABELS", default=True, show_default=True,
+              help="Whether labels are taken here, from anybody, and handed to the server.")  # fmt: skip
 @click.option(
     "--spool",
     envvar="TIDEMILL_SPOOL",
@@ -57,6 +61,7 @@ def command(
     storage: str,
     server: str,
     token_file: Path | None,
+    labels: bool,
     spool: Path,
     spool_limit: int,
     log_seconds: float,
@@ -71,6 +76,7 @@ def command(
     from tidemill.adapters.kubernetes.api import KubernetesApi
     from tidemill.adapters.log.shipped import Shipping
     from tidemill.adapters.log.shipper import LogShipper
+    from tidemill.adapters.remote_outcomes import RemoteOutcomes
     from tidemill.adapters.stated_clock import open_clock
     from tidemill.gateway.draining import Ending
     from tidemill.gateway.server import Gateway
@@ -85,7 +91,8 @@ def command(
     shipper = LogShipper(spool / "predictions", storage, spool_limit << 20, log_seconds, ship)
     gateway = Gateway({}, None, None, open_clock(), host, port, KEEP_ALIVE)
     scopes = None if namespaces == "*" else [name.strip() for name in (namespaces or own).split(",") if name.strip()]
-    _follow(gateway, api, own, scopes, spool / "routes", shipper, server, token, ending.asked)
+    outcomes = partial(RemoteOutcomes, server, token_file=token) if labels else lambda namespace, loop: None
+    _follow(gateway, api, own, scopes, spool / "routes", shipper, outcomes, ending.asked)
     shipper.start()
     gateway.start()
     click.echo(f"loops of {', '.join(scopes or ['all namespaces'])} answer at {gateway.url}/v2/models/")
@@ -102,18 +109,16 @@ def _follow(
     scopes: list[str] | None,
     cache: Path,
     shipper: LogShipper,
-    server: str,
-    token: Path | None,
+    outcomes: Callable[[str, str], RemoteOutcomes | None],
     stop: threading.Event,
 ) -> None:
     from tidemill.adapters.kubernetes.route_watch import RouteWatch
-    from tidemill.adapters.remote_outcomes import RemoteOutcomes
     from tidemill.gateway.cluster import ClusterFollower
 
     follower = ClusterFollower(
         gateway,
         own,
-        lambda namespace, loop: (shipper.log(namespace, loop), RemoteOutcomes(server, namespace, loop, token)),
+        lambda namespace, loop: (shipper.log(namespace, loop), outcomes(namespace, loop)),
         lambda: watch.unlisted,
         lambda: watch.down,
     )

@@ -1,4 +1,5 @@
-"""Which loop is looked at next: woken ones at once and before all others, the rest when they are due.
+"""Which loop is looked at next: woken ones at once, the rest when they are due. Where both wait, they take turns: loops
+that are woken without end, by a busy stream of events, must not keep the others from ever being looked at.
 
 A loop is never handed to two workers at a time; one that is woken while a worker has it comes again right after.
 """
@@ -20,6 +21,7 @@ class Queue:
         self._clock = clock
         self._changed = threading.Condition()
         self._urgent: dict[Key, None] = {}  # in the order of waking
+        self._hurried = False  # the last one that was handed out was woken
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, Key]] = []  # entries that `_due` does not confirm are void
         self._taken: set[Key] = set()
@@ -74,6 +76,7 @@ class Queue:
             return len(self._due.keys() | self._urgent.keys() | self._taken)
 
     def _hurry(self, key: Key) -> None:
+        self._due.pop(key, None)
         self._urgent[key] = None
         self._changed.notify()
 
@@ -83,16 +86,21 @@ class Queue:
         self._changed.notify()
 
     def _next(self) -> Key | None:
-        if self._urgent:
+        due = self._overdue()
+        self._hurried = bool(self._urgent) and not (self._hurried and due is not None)
+        if self._hurried:
             key = next(iter(self._urgent))
             del self._urgent[key]
             return key
+        if due is not None:
+            heapq.heappop(self._heap)
+        return due
+
+    def _overdue(self) -> Key | None:
+        """The one that has been due for the longest."""
         while self._heap:
             due, key = self._heap[0]
-            if self._due.get(key) != due:
-                heapq.heappop(self._heap)
-            elif due <= self._clock():
-                return heapq.heappop(self._heap)[1]
-            else:
-                return None
+            if self._due.get(key) == due:
+                return key if due <= self._clock() else None
+            heapq.heappop(self._heap)
         return None

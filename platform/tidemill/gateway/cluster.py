@@ -49,7 +49,7 @@ class ClusterFollower:
         self,
         gateway: Gateway,
         namespace: str,
-        stores: Callable[[str, str], tuple[PredictionLog, RemoteOutcomes]],
+        stores: Callable[[str, str], tuple[PredictionLog, RemoteOutcomes | None]],
         unlisted: Callable[[], list[str]] = list,
         down: Callable[[], list[str]] = list,
         now: Callable[[], float] = time.monotonic,

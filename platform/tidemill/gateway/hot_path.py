@@ -15,7 +15,7 @@ from .protocol import output, parse_inference, parse_json
 from .records import Group
 from .refusals import Refused
 
-MAX_BODY = 16 << 20  # bytes
+MAX_BODY = 4 << 20  # bytes: what they can become in memory, 34 times as much, must fit into a gateway's
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -104,8 +104,9 @@ def _answer(model: str, id: str, n: int, groups: list[Group]) -> dict[str, Any]:
     }
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Raises Refused (413) for more than MAX_BODY, without reading on."""
+async def read_body(receive: Receive, limit: int | None = None) -> bytes:
+    """Raises Refused (413) for more than `limit` bytes (default: MAX_BODY), without reading on."""
+    limit = limit or MAX_BODY
     chunks, size, more = [], 0, True
     while more:
         message = await receive()
@@ -113,8 +114,8 @@ async def read_body(receive: Receive) -> bytes:
             raise Refused(400, "The connection was closed before the request was complete.")
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY:
-            raise Refused(413, f"The body is larger than {MAX_BODY >> 20} MiB: send fewer rows at a time.")
+        if size > limit:
+            raise Refused(413, f"The body is larger than {limit >> 20} MiB: send fewer rows at a time.")
         chunks.append(chunk)
         more = message.get("more_body", False)
     return b"".join(chunks)

@@ -29,6 +29,7 @@ from .protocol import output, parse_columns, parse_json
 from .refusals import Refused
 from .scoring import Overloaded
 
+_MAX_BODY = 16 << 20  # bytes: only gateways ask, which write what they took at greater length
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class ModelServer:
             if match[3] == "/infer":
                 if method != "POST":
                     raise Refused(405, "Send a request for a prediction by POST.")
-                return 200, await self._infer(await read_body(receive))
+                return 200, await self._infer(await read_body(receive, _MAX_BODY))
             if match[3] == "/ready":
                 return self._ready()
             return 200, describe(self._name, self._model.version, self._model.digest, self._model.schema)

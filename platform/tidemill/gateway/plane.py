@@ -50,7 +50,7 @@ class Plane:
         self,
         loop: ModelLoop,
         log: PredictionLog,
-        outcomes: Outcomes | RemoteOutcomes,
+        outcomes: Outcomes | RemoteOutcomes | None,
         clock: Clock,
         metrics: Metrics,
         name: str | None = None,
@@ -138,7 +138,13 @@ class Plane:
         return groups
 
     def record(self, keys: list[str], labels: list[Any]) -> Receipt:
-        """Stores labels, or hands them on. Raises LabelRefused, TemporaryError."""
+        """Stores labels, or hands them on. Raises LabelRefused, TemporaryError, Refused where none are taken."""
+        if self.outcomes is None:
+            raise Refused(
+                403,
+                "This gateway takes no labels. Send them to the Tidemill server, which asks who sends them: POST "
+                "/v1/namespaces/{namespace}/loops/{loop}/outcomes, or `tidemill outcomes --from FILE`.",
+            )
         if isinstance(self.outcomes, RemoteOutcomes):
             return self.outcomes.record_pairs(keys, labels)
         import pandas as pd

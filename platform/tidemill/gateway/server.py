@@ -45,9 +45,10 @@ class Gateway:
             self.add(loop, log, outcomes)
 
     def add(
-        self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes | RemoteOutcomes, name: str | None = None
+        self, loop: ModelLoop, log: PredictionLog, outcomes: Outcomes | RemoteOutcomes | None, name: str | None = None
     ) -> Plane:
-        """One more loop, with its own log and outcomes, as the model `name` (default: the loop's)."""
+        """One more loop, with its own log and outcomes (None: no labels are taken), as the model `name` (default: the
+        loop's)."""
         plane = Plane(loop, log, outcomes, self._clock, self.metrics, name)
         self._planes[plane.name] = plane
         return plane

@@ -11,6 +11,7 @@ from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
+from .errors import TidemillError
 from .evidence import Evidence
 from .ports import (
     DataSource,
@@ -54,7 +55,8 @@ class Event:
 
 @dataclass
 class Context:
-    """One loop at work. `home` is where turns keep their files; `events` and `waiting` gather what a tick did.
+    """One loop at work. `home` is where turns keep their files; `events` and `waiting` gather what a tick did, and
+    `refused` is why it could not submit its turn.
 
     `project` is the folder of the user's code: here, or inside `image` where steps run in containers. Relative paths of
     the spec are relative to `root`, a URI; by default that is the project's folder. `prefix` goes before the loop's
@@ -71,6 +73,7 @@ class Context:
     prefix: str = ""
     events: list[Event] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
+    refused: TidemillError | None = None
     evidence: Evidence = field(init=False)
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from .context import Context, Event, Write
 from .model import Phase, TurnStatus
 from .rollouts import begin_rollout, crown
 from .turn.request import read_request
-from .turns import running_turn
+from .turns import running_turn, submitted
 
 MAX_ATTEMPTS = 5  # of which each but the first makes up for one that was lost to no fault of the turn
 
@@ -37,7 +37,9 @@ def _resubmit(context: Context, turn: dict[str, Any], why: str, now: datetime) -
     """Recorded but not under way: this process, or its run, was killed in between, or its run lost a Pod."""
     again = {**turn, "attempts": turn["attempts"] + 1}
     context.state.put(context.name, "turn", turn["id"], again)
-    context.ports.pipelines.submit(read_request(turn["work_uri"]))
+    if not submitted(context, read_request(turn["work_uri"])):
+        context.state.put(context.name, "turn", turn["id"], turn)  # nothing ran, so nothing was lost
+        return
     message = f"Turn {turn['id']} was submitted again{f'. {why}' if why else ''}."
     context.wait(Event(now, "turn.running", Reason.TURN_RUNNING, message))
 

@@ -47,11 +47,14 @@ class TickReport:
 
 
 def tick(context: Context, now: datetime) -> TickReport:
-    """Brings one loop as far as it goes at `now`. The caller holds the loop's lease."""
-    context.events, context.waiting = [], []
+    """Brings one loop as far as it goes at `now`. The caller holds the loop's lease. Raises what refused a turn, after
+    all else was done: a quota that is full must not keep the route from being repaired."""
+    context.events, context.waiting, context.refused = [], [], None
     _remember(context, now)
     for step in STEPS:
         step(context, now)
+    if context.refused is not None:
+        raise context.refused
     running = running_turn(context)
     return TickReport(now, tuple(context.events), tuple(context.waiting), None if running is None else running["id"])
 

@@ -11,6 +11,7 @@ from tidemill.decisions.verdict import Reason
 
 from .blocks import running_rollout
 from .context import Context, Event, Write
+from .errors import TidemillError
 from .ids import code_digest, digest_of
 from .model import ChampionRef, Partition, TurnRequest
 from .repairs import serving_calibrator
@@ -64,7 +65,17 @@ def start_turn(context: Context, now: datetime) -> None:
     evidence = {"turn": request.id, "signals": list(request.signals), "partitions": len(request.partitions)}
     event = Event(now, "turn.started", verdict.reason, verdict.message, evidence)
     context.record(event, [Write("turn", request.id, document), *consumed], f"turn/{request.id}/started")
-    context.ports.pipelines.submit(request)
+    submitted(context, request)
+
+
+def submitted(context: Context, request: TurnRequest) -> bool:
+    """False where it was refused. The tick goes on with everything else, and tells of it at its end."""
+    try:
+        context.ports.pipelines.submit(request)
+    except TidemillError as error:
+        context.refused = error
+        return False
+    return True
 
 
 def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnFacts:

@@ -20,7 +20,7 @@ from tidemill.loop.standing import standing
 from .access import Access, Caller, Guard, listing, reading, sending
 from .answers import MIB, Refused, answer, parse_object, read_body
 
-MAX_OUTCOMES = 16 * MIB
+MAX_OUTCOMES = 8 * MIB
 MAX_REQUEST = MIB
 LONGEST_NOTE = 2000  # characters
 PAGE = 500

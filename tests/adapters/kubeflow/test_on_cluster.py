@@ -52,8 +52,7 @@ class Turn:
         return self.pipelines._server
 
     def run_of(self, request: TurnRequest) -> str:
-        found = self.server.find_run(self.pipelines._run_name(request.id))
-        assert found is not None
+        found = self.server.find_runs(self.pipelines._run_name(request.id))[0]
         return str(found.run_id)
 
 
@@ -89,8 +88,7 @@ def turn(runner: Runner) -> Iterator[Turn]:
         pipelines.submit(request)
         status = pipelines.wait(request.id, PATIENCE)
         assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.ACCEPTED), status
-        run = given._server.find_run(pipelines._run_name(request.id))
-        assert run is not None
+        run = given._server.find_runs(pipelines._run_name(request.id))[0]
         yield Turn(pipelines, request, status, str(run.run_id))
     finally:
         api.delete("v1", "Secret", NAMESPACE, licence["name"])

@@ -113,3 +113,17 @@ def test_why_the_cluster_took_no_pod_is_read_from_the_workflow() -> None:
 def test_a_workflow_that_may_not_be_read_or_says_something_else_explains_nothing(message: str | None) -> None:
     api: Any = NoPod(message)
     assert Explainer(api, "kubeflow")("r1") is None
+
+
+class Closed:
+    """A cluster that lets nobody see its Pods."""
+
+    def list(self, version: str, kind: str, namespace: str, selector: str) -> dict[str, Any]:
+        raise ApiError(403, "pods is forbidden: User tidemill cannot list resource pods")
+
+
+def test_pods_that_may_not_be_read_are_no_lost_ones_and_what_is_missing_is_said() -> None:
+    api: Any = Closed()
+    found = Explainer(api, "kubeflow")("r1")
+    assert found is not None and not found.lost and not found.step
+    assert "its Pods in kubeflow may not be read" in found.why and "cannot list resource pods" in found.why

@@ -59,8 +59,7 @@ class Troubled:
 
     def run(self, name: str) -> str:
         pipelines, turn = self._turns[name]
-        run = pipelines._server.find_run(pipelines._run_name(turn))
-        assert run is not None
+        run = pipelines._server.find_runs(pipelines._run_name(turn))[0]
         return str(run.run_id)
 
     def stop(self, name: str) -> None:
@@ -143,6 +142,23 @@ def test_a_run_of_the_same_name_that_another_installation_started_is_not_taken_f
     assert elsewhere._run_name(turn) == pipelines._run_name(turn)
     assert pipelines.status(turn).phase is Phase.RUNNING
     assert elsewhere.status(turn).phase is Phase.UNKNOWN
+
+
+def test_of_two_runs_of_one_turn_the_older_one_is_ended(turns: Troubled) -> None:
+    pipelines, turn = turns._turns["image"]
+    server, name = pipelines._server, pipelines._run_name(turn)
+    (older,) = server.find_runs(name)
+    version = older.pipeline_version_reference
+    server.run(
+        name, older.experiment_id, version.pipeline_id, version.pipeline_version_id, older.runtime_config.parameters,
+        older.service_account,
+    )  # fmt: skip
+    end = time.monotonic() + PATIENCE
+    while older.state not in ("CANCELING", "CANCELED", "FAILED"):
+        assert pipelines.status(turn).phase is Phase.RUNNING and time.monotonic() < end
+        time.sleep(0.5)
+        newer, older = server.find_runs(name)
+    assert newer.state in ("PENDING", "RUNNING")
 
 
 def test_a_run_that_somebody_stops_in_the_dashboard_fails_and_says_so(turns: Troubled) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.kubeflow.package import package, version_of
-from tidemill.adapters.kubeflow.server import KubeflowServer
+from tidemill.adapters.kubeflow.server import KubeflowServer, asked
 from tidemill.adapters.step_settings import StepSettings
 from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_after, status_of, timed_out
 from tidemill.loop.errors import TemporaryError
@@ -120,19 +120,28 @@ class KubeflowPipelines:
 
     def _timeout_of(self, turn: str) -> timedelta:
         """As the turn was submitted with it: the loop may say otherwise by now."""
-        work = join(self._home, "turns", turn)
         try:
-            return spec_of(read_request(work)).model.timeout
+            return spec_of(read_request(self._work(turn))).model.timeout
         except FileNotFoundError as error:
             raise TemporaryError(
-                f"The request of turn {turn} is gone from {work}: cancel its run, or bring it back."
+                f"The request of turn {turn} is gone from {self._work(turn)}: cancel its run, or bring it back."
             ) from error
 
     def _run(self, turn: str) -> Any | None:
-        return self._server.find_run(self._run_name(turn), request_uri(join(self._home, "turns", turn)))
+        """The turn's last run. A server that was slow to answer may have started another one before: that one is ended,
+        since both would write to the same folder."""
+        request = request_uri(self._work(turn))
+        runs = self._server.find_runs(self._run_name(turn), request)
+        for run in runs[1:]:
+            if run.state not in _ENDED and asked(run) == request:
+                self._server.terminate(run.run_id)
+        return runs[0] if runs else None
+
+    def _work(self, turn: str) -> str:
+        return join(self._home, "turns", turn)
 
     def _mark(self, turn: str) -> str:
-        return join(self._home, "turns", turn, "cancelled")
+        return join(self._work(turn), "cancelled")
 
     def _cancelled(self, run: Any, turn: str) -> bool:
         """By the loop itself."""
@@ -141,7 +150,7 @@ class KubeflowPipelines:
         return exists(self._mark(turn)) and read_bytes(self._mark(turn)).decode() == run.run_id
 
     def _records(self, turn: str) -> dict[str, Any]:
-        return records(join(self._home, "turns", turn))
+        return records(self._work(turn))
 
     def _run_name(self, turn: str) -> str:
         return f"{self._name} turn {turn}"

@@ -34,7 +34,13 @@ class Explainer:
         self._api, self._namespace = api, namespace
 
     def __call__(self, run: str) -> Unexplained | None:
-        pods = self._api.list("v1", "Pod", self._namespace, f"pipeline/runid={run}")["items"]
+        try:
+            pods = self._api.list("v1", "Pod", self._namespace, f"pipeline/runid={run}")["items"]
+        except ApiError as error:  # the run goes on, and ends, all the same
+            return Unexplained(
+                f"its Pods in {self._namespace} may not be read, and nothing else says why (give Tidemill's service "
+                f"account `list` on pods and `get` on pods/log there). {error}"
+            )
         for pod in pods:
             if pod["status"].get("phase") == "Failed":
                 return self._ended(pod)

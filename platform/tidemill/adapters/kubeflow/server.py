@@ -165,17 +165,16 @@ class KubeflowServer:
         return str(made.run_id)
 
     @_asks
-    def find_run(self, name: str, request_uri: str = "") -> Any | None:
-        """The last run of that name, and of that request where one is given: other installations may use the same
-        server, and the same names. None where there is none."""
+    def find_runs(self, name: str, request_uri: str = "") -> list[Any]:
+        """The runs of that name, and of that request where one is given: other installations may use the same server,
+        and the same names. The last one first."""
         from kfp_server_api import RunServiceApi
 
         found = RunServiceApi(self._client).run_service_list_runs(
             filter=_named(name), namespace=self._namespace or None, sort_by="created_at desc", page_size=_SAME_NAME,
             _request_timeout=_SECONDS,
         )  # fmt: skip
-        of_ours = (run for run in found.runs or () if not request_uri or _asked(run) in ("", request_uri))
-        return next(of_ours, None)
+        return [run for run in found.runs or () if not request_uri or asked(run) in ("", request_uri)]
 
     @_asks
     def terminate(self, run: str) -> None:
@@ -189,7 +188,7 @@ class KubeflowServer:
                 raise
 
 
-def _asked(run: Any) -> str:
+def asked(run: Any) -> str:
     """The request that a run was started with; empty where the server does not tell."""
     return str(((run.runtime_config and run.runtime_config.parameters) or {}).get("request_uri", ""))
 

@@ -65,6 +65,8 @@ def test_status_is_that_of_the_servers_store(project: Path, profile: str) -> Non
     assert code == 0, said
     assert "champion    version 1 since 2013-03-08" in said
     assert "rollout     version 2, shadow 100%, running" in said
+    assert "held back   the latest is 2013-03-02 (ExpectationFailed): Partition 2013-03-02 fails." in said
+    assert "waits       A challenger is being rolled out." in said
 
 
 def test_what_is_asked_is_recorded_there(project: Path, profile: str) -> None:

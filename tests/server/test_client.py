@@ -52,7 +52,13 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "verb", [("history",), ("history", "--last", "2"), ("history", "--event", "turn", "-o", "json")]
+    "verb",
+    [
+        ("history",),
+        ("history", "--last", "2"),
+        ("history", "--event", "turn", "-o", "json"),
+        ("history", "--event", "z"),
+    ],
 )
 def test_history_is_the_same(project: Path, profile: str, verb: tuple[str, ...]) -> None:
     here, there = run(*verb, str(project)), run(*verb, str(project), "--profile", profile)

@@ -54,6 +54,15 @@ def test_a_warning_does_not_fail(shop: Path) -> None:
     assert result.stderr.startswith("warning: loop.yaml:")
 
 
+def test_an_expectation_that_there_is_none_of_is_a_problem(shop: Path) -> None:
+    suite = shop / "expectations.json"
+    suite.write_text(suite.read_text().replace("to_be_unique", "to_be_uniqe"))
+    result = validate()
+    assert result.exit_code == 2
+    assert "spec.data.expectations: expectations.json, expectation 3: " in result.stderr
+    assert "Did you mean expect_column_values_to_be_unique?" in result.stderr
+
+
 def test_a_profile_is_checked_along(shop: Path) -> None:
     (shop / "profile.yaml").write_text("kind: Profile\nspec: {hom: x}\n")
     result = validate("--profile", "profile.yaml")

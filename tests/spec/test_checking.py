@@ -52,6 +52,24 @@ def test_expectations_that_cannot_be_used_are_a_problem(project: Path, content: 
     assert expected in str(check_loop(project / "loop.yaml").problems[0])
 
 
+def test_what_a_suite_expects_is_judged_by_who_knows_the_library(project: Path) -> None:
+    findings = check_loop(project / "loop.yaml", suite=lambda file: [(f"{file.suffix} is wrong", "Do this.")])
+    (problem,) = findings.problems
+    assert (problem.field, problem.message) == ("spec.data.expectations", "expectations.json, .json is wrong")
+    assert problem.hint == "Do this."
+
+
+def test_a_suite_that_nobody_can_judge_is_a_warning(project: Path) -> None:
+    findings = check_loop(project / "loop.yaml", suite=lambda _file: None)
+    assert findings.problems == ()
+    assert "expectations.json expects is not checked: Great Expectations is not installed" in str(findings.warnings[0])
+
+
+def test_where_no_suite_is_named_nobody_is_asked(edited: Edit) -> None:
+    path = edited("    expectations: expectations.json\n", "")
+    assert check_loop(path, suite=lambda _file: pytest.fail("asked")).problems == ()
+
+
 def test_a_folder_means_the_only_loop_in_it(project: Path) -> None:
     (project / "profile.yaml").write_text("kind: Profile\n")
     assert find_loop(project) == project / "loop.yaml"

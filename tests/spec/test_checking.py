@@ -84,3 +84,26 @@ def test_a_folder_with_two_loops_asks_which(project: Path) -> None:
 def test_a_folder_without_a_loop_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no file in this folder holds a ModelLoop.*`tidemill init DIR`"):
         find_loop(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("kind: ModelLoop", "kind: ModelLop"), ("kind: ModelLoop", "kind: Loop"), ("kind: ModelLoop\n", "")],
+)
+def test_a_folder_means_the_only_file_that_is_meant_to_be_a_loop(edited: Edit, old: str, new: str) -> None:
+    path = edited(old, new)
+    (path.parent / "profile.yaml").write_text("apiVersion: tidemill.dev/v1alpha1\nkind: Profile\n")
+    (path.parent / "other.yaml").write_text("apiVersion: v1\nkind: ConfigMap\n")
+    assert find_loop(path.parent) == path
+
+
+def test_a_loop_goes_before_what_is_only_nearly_one(project: Path) -> None:
+    (project / "other.yaml").write_text("kind: ModelLop\n")
+    assert find_loop(project) == project / "loop.yaml"
+
+
+def test_of_two_that_are_only_nearly_loops_none_is_meant(edited: Edit) -> None:
+    path = edited("kind: ModelLoop", "kind: ModelLop")
+    (path.parent / "other.yaml").write_text("kind: ModelLop\n")
+    with pytest.raises(SpecError, match="no file in this folder holds a ModelLoop"):
+        find_loop(path.parent)

@@ -73,10 +73,35 @@ envFrom: [{secretRef: {name: {{ . }}}}]
 {{- end }}
 {{- end }}
 
+{{/* what controller and server mount alike */}}
+{{- define "tidemill.mounts" -}}
+- {name: profile, mountPath: /etc/tidemill, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- if not .Values.state.urlSecret.name }}
+- {name: state, mountPath: /var/lib/tidemill}
+{{- end }}
+{{- end }}
+
 {{/* the namespaces that are known to have loops, as a YAML list */}}
 {{- define "tidemill.loopNamespaces" -}}
 {{- $more := ternary .Values.loopNamespaces list (eq .Values.scope "cluster") -}}
 {{- prepend $more .Release.Namespace | uniq | toYaml }}
+{{- end }}
+
+{{/* where the Pods of runs are: in a multi-user Kubeflow with their user; empty: in the loop's own namespace */}}
+{{- define "tidemill.runsNamespace" -}}
+{{- with .Values.pipelines }}{{ if .kubeflow.endpoint }}{{ .kubeflow.userNamespace | default .kubeflow.namespace }}{{ else }}{{ .argo.namespace }}{{ end }}{{ end }}
+{{- end }}
+
+{{/* a Pod's volume with a token of its service account for one audience, renewed by the kubelet: (list name audience) */}}
+{{- define "tidemill.tokenVolume" -}}
+- name: {{ index . 0 }}
+  projected: {sources: [{serviceAccountToken: {path: token, audience: {{ index . 1 | quote }}, expirationSeconds: 3600}}]}
+{{- end }}
+
+{{/* whom the token for Kubeflow is made for; empty: it asks for none, or Argo runs turns */}}
+{{- define "tidemill.kubeflowAudience" -}}
+{{- with .Values.pipelines.kubeflow }}{{ if .endpoint }}{{ .tokenAudience }}{{ end }}{{ end }}
 {{- end }}
 
 {{/* whether the steps' service account is made here */}}

@@ -138,7 +138,7 @@ class Place:
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
             return ArgoPipelines(self.api, name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
-        settings = step_settings(steps, loop, kubeflow.namespace)
+        settings = step_settings(steps, loop, kubeflow.runs_namespace)
         return KubeflowPipelines(
             KubeflowServer(kubeflow.endpoint, kubeflow.user_namespace, token),
             compiled("training"),
@@ -146,7 +146,7 @@ class Place:
             name,
             root,
             SystemClock(),  # how long a run took, whatever time the loop lives in
-            Explainer(self.api, kubeflow.namespace),
+            Explainer(self.api, kubeflow.runs_namespace),
         )
 
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:

@@ -29,6 +29,13 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ $root.Values.image.repository }}/{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
 {{- end }}
 
+{{/* the names of the registry's Secrets */}}
+{{- define "tidemill.pullSecrets" -}}
+{{- $names := list }}
+{{- range .Values.imagePullSecrets }}{{ $names = append $names .name }}{{ end }}
+{{- toJson $names }}
+{{- end }}
+
 {{- define "tidemill.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532

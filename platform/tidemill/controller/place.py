@@ -165,6 +165,7 @@ def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
     return ModelServing(
         image=loop.spec.model.image or pods.image,
         pull_policy=pods.pull_policy,
+        pull_secrets=pods.pull_secrets,
         environment=pods.env,
         credentials=tuple(secret.name for secret in pods.secrets),
         service_account=pods.service_account or None,
@@ -184,6 +185,7 @@ def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
         namespace=namespace,
         image=loop.spec.model.image or pods.image,
         image_pull_policy=pods.pull_policy,
+        image_pull_secrets=pods.pull_secrets,
         service_account=pods.service_account,
         env=pods.env,
         secrets=(*(SecretEnv(secret.name, secret.keys) for secret in pods.secrets), *of_all.secrets),

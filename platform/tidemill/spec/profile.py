@@ -24,6 +24,9 @@ class Pods(Strict):
 
     image: str = Field(min_length=1, description="for loops that name none themselves (model.image)")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="as in Kubernetes")
+    pull_secrets: tuple[str, ...] = Field(
+        (), description="Secrets for the registry, in the namespace of the Pods; Kubeflow cannot be told of any"
+    )
     service_account: str = Field("", description="the namespace's default one where empty")
     env: dict[str, str] = Field({}, description="variables that are no secrets, such as AWS_ENDPOINT_URL")
     secrets: tuple[SecretEnv, ...] = Field((), description="variables that are")

@@ -127,6 +127,14 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
+{{/* MiB of predictions that may wait: three quarters of the volume, for a Pod that writes more than that has is evicted */}}
+{{- define "tidemill.spoolLimit" -}}
+{{- $bytes := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 }}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .Values.gateway.spool) }}
+{{- $number := toString .Values.gateway.spool | trimSuffix $unit | float64 }}
+{{- divf (mulf $number (get $bytes $unit) 0.75) 1048576 | floor | int64 }}
+{{- end }}
+
 {{- define "tidemill.scheduling" -}}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -164,6 +172,9 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if and .Values.monitoring.serviceMonitor .Values.controlPlane.server.audience (not .Values.monitoring.tokenSecret.name) }}
 {{- fail "controlPlane.server.audience is set, so Prometheus' own token is not for this server: set monitoring.tokenSecret.name to a Secret with one that is" }}
+{{- end }}
+{{- if lt (include "tidemill.spoolLimit" . | int64) 96 }}
+{{- fail (printf "gateway.spool is %v: give it 128Mi at the least. Three quarters of it may wait, and the alert that predictions do (TidemillLogNotShipping) begins at 64 MiB" .Values.gateway.spool) }}
 {{- end }}
 {{- if and (not .Values.mlflow.url) (not .Values.mlflow.enabled) }}
 {{- fail "no MLflow server: set mlflow.url, or leave mlflow.enabled=true" }}

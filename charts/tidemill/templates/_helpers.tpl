@@ -173,6 +173,11 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- if and .Values.monitoring.serviceMonitor .Values.controlPlane.server.audience (not .Values.monitoring.tokenSecret.name) }}
 {{- fail "controlPlane.server.audience is set, so Prometheus' own token is not for this server: set monitoring.tokenSecret.name to a Secret with one that is" }}
 {{- end }}
+{{- with .Values.gateway }}
+{{- if and .autoscaling.enabled (gt (int .replicas) (int .autoscaling.maxReplicas)) }}
+{{- fail (printf "gateway.replicas is %d, the least with autoscaling, and gateway.autoscaling.maxReplicas is %d: lower the one or raise the other" (int .replicas) (int .autoscaling.maxReplicas)) }}
+{{- end }}
+{{- end }}
 {{- if lt (include "tidemill.spoolLimit" . | int64) 96 }}
 {{- fail (printf "gateway.spool is %v: give it 128Mi at the least. Three quarters of it may wait, and the alert that predictions do (TidemillLogNotShipping) begins at 64 MiB" .Values.gateway.spool) }}
 {{- end }}

@@ -49,7 +49,7 @@ def test_a_kubeflow_that_wants_a_token_gets_one_that_is_made_for_it_and_shown_to
     token = {"path": "token", "audience": "pipelines.kubeflow.org", "expirationSeconds": 3600}
     assert volume["projected"]["sources"] == [{"serviceAccountToken": token}]
     mounts = {
-        container["name"]: [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == volume["name"]]
+        container["name"]: [one["mountPath"] for one in container["volumeMounts"] if one["name"] == volume["name"]]
         for container in pod["containers"]
     }
     kubeflow = profile(objects).pipelines.kubeflow

@@ -25,8 +25,10 @@ HOOKS = "-s=templates/crd-upgrade.yaml"
         ("controlPlane.every=often", "at '/controlPlane/every'"),
         ("controlPlane.every=0s", "at '/controlPlane/every'"),
         ("controlPlane.every=1..5s", "at '/controlPlane/every'"),
-        ("gateway.replicas=12,gateway.autoscaling.enabled=true",
-         "gateway.replicas is 12, the least with autoscaling, and gateway.autoscaling.maxReplicas is 10"),
+        (
+            "gateway.replicas=12,gateway.autoscaling.enabled=true",
+            "gateway.replicas is 12, the least with autoscaling, and gateway.autoscaling.maxReplicas is 10",
+        ),
         ("gateway.spool=lots", "at '/gateway/spool'"),
         ("mlflow.url=mlflow:5000", "at '/mlflow/url'"),
         ("storage.url=", "storage.url is not set"),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from chart_tools import CHART, VALUES, named, refusal, render, template
+from chart_tools import CHART, VALUES, named, pods, refusal, render, template
+from tidemill.cli.every import seconds
 
 KUBEFLOW, ARGO, PRODUCTION = (CHART / "ci" / f"{name}-values.yaml" for name in ("kubeflow", "argo", "production"))
 HOOKS = "-s=templates/crd-upgrade.yaml"
@@ -22,6 +23,12 @@ HOOKS = "-s=templates/crd-upgrade.yaml"
         ("image.pullPolicy=always", "'Always', 'IfNotPresent', 'Never'"),
         ("scope=Cluster", "'namespaced', 'cluster'"),
         ("controlPlane.every=often", "at '/controlPlane/every'"),
+        ("controlPlane.every=0s", "at '/controlPlane/every'"),
+        ("controlPlane.every=1..5s", "at '/controlPlane/every'"),
+        (
+            "gateway.replicas=12,gateway.autoscaling.enabled=true",
+            "gateway.replicas is 12, the least with autoscaling, and gateway.autoscaling.maxReplicas is 10",
+        ),
         ("gateway.spool=lots", "at '/gateway/spool'"),
         ("mlflow.url=mlflow:5000", "at '/mlflow/url'"),
         ("storage.url=", "storage.url is not set"),
@@ -35,6 +42,13 @@ HOOKS = "-s=templates/crd-upgrade.yaml"
 )
 def test_a_value_that_cannot_be_is_refused_in_words(setting: str, said: str) -> None:
     assert said in refusal("--set", setting)
+
+
+@pytest.mark.parametrize("every", ["500ms", "1.5s", "60s", "1h30m", "1d"])
+def test_the_controller_reads_every_pause_that_the_schema_takes(every: str) -> None:
+    pod = dict(pods(render(KUBEFLOW, f"--set=controlPlane.every={every}")))["Deployment/tidemill"]
+    assert f"--every={every}" in pod["containers"][0]["args"]
+    assert seconds(every) > 0
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -52,6 +52,18 @@ def test_the_image_of_the_loop_goes_before_the_installation_s(tmp_path: Path) ->
     assert context.image == "team/model:2"
 
 
+@pytest.mark.parametrize(("given", "runs"), [({}, "kubeflow"), ({"userNamespace": "alice"}, "alice")])
+def test_why_a_run_failed_is_asked_where_its_pods_are(tmp_path: Path, given: dict[str, str], runs: str) -> None:
+    """Whoever finds no Pod takes the run for lost, and submits it again."""
+    there = place(tmp_path, pipelines={"kubeflow": {**KUBEFLOW["kubeflow"], **given}})
+    asked: list[str] = []
+    api: Any = there.api
+    api.list = lambda version, kind, namespace, selector: asked.append(namespace) or {"items": []}
+    pipelines: Any = there.context(model_loop(), Owner("team", "small", "u"), NoNotifier()).ports.pipelines
+    pipelines._explain("run")
+    assert set(asked) == {runs}
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from .every import seconds
 from .output import emit, output_option
 from .plan import tick_data
 from .project import Project, lives_here, project_argument
@@ -27,15 +28,11 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
     from tidemill.adapters.system_clock import SystemClock
     from tidemill.loop.heartbeat import beat
     from tidemill.loop.tick import settle
-    from tidemill.spec.quantities import parse_duration
 
     from .wiring import open_context, open_gateway
 
     lives_here(project, "run")
-    try:
-        pause = parse_duration(every).total_seconds()
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--every") from error
+    pause = seconds(every)
     clock = SystemClock()
 
     def tell(_loop: str, at: datetime, event: str, message: str) -> None:

@@ -138,7 +138,7 @@ class Place:
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
             return ArgoPipelines(self.api, name, settings)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
-        settings = step_settings(steps, loop, kubeflow.namespace)
+        settings = step_settings(steps, loop, kubeflow.runs_namespace)
         return KubeflowPipelines(
             KubeflowServer(kubeflow.endpoint, kubeflow.user_namespace, token),
             compiled("training"),
@@ -146,7 +146,7 @@ class Place:
             name,
             root,
             SystemClock(),  # how long a run took, whatever time the loop lives in
-            Explainer(self.api, kubeflow.namespace),
+            Explainer(self.api, kubeflow.runs_namespace),
         )
 
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
@@ -165,6 +165,7 @@ def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
     return ModelServing(
         image=loop.spec.model.image or pods.image,
         pull_policy=pods.pull_policy,
+        pull_secrets=pods.pull_secrets,
         environment=pods.env,
         credentials=tuple(secret.name for secret in pods.secrets),
         service_account=pods.service_account or None,
@@ -184,6 +185,7 @@ def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
         namespace=namespace,
         image=loop.spec.model.image or pods.image,
         image_pull_policy=pods.pull_policy,
+        image_pull_secrets=pods.pull_secrets,
         service_account=pods.service_account,
         env=pods.env,
         secrets=(*(SecretEnv(secret.name, secret.keys) for secret in pods.secrets), *of_all.secrets),

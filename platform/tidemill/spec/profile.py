@@ -24,6 +24,9 @@ class Pods(Strict):
 
     image: str = Field(min_length=1, description="for loops that name none themselves (model.image)")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="as in Kubernetes")
+    pull_secrets: tuple[str, ...] = Field(
+        (), description="Secrets for the registry, in the namespace of the Pods; Kubeflow cannot be told of any"
+    )
     service_account: str = Field("", description="the namespace's default one where empty")
     env: dict[str, str] = Field({}, description="variables that are no secrets, such as AWS_ENDPOINT_URL")
     secrets: tuple[SecretEnv, ...] = Field((), description="variables that are")
@@ -35,10 +38,15 @@ class Kubeflow(Strict):
     """Turns as runs of a Kubeflow Pipelines server."""
 
     endpoint: str = Field(min_length=1, description="such as http://ml-pipeline.kubeflow:8888")
-    namespace: str = Field("kubeflow", description="where the Pods of runs are")
-    user_namespace: str = Field("", description="in a multi-user installation: whose runs they are")
+    namespace: str = Field("kubeflow", description="where the Pods of runs are, unless `userNamespace` says so")
+    user_namespace: str = Field("", description="in a multi-user installation: the user's, where runs and Pods are")
     token_file: str | None = Field(None, description="a file with the bearer token for it, read anew at each call")
     steps: Pods = Field(description="what the steps' Pods are given")
+
+    @property
+    def runs_namespace(self) -> str:
+        """Where the Pods of runs are."""
+        return self.user_namespace or self.namespace
 
 
 class Argo(Strict):

@@ -65,3 +65,8 @@ def test_the_alert_names_the_limit_of_the_spool_that_the_chart_gives() -> None:
     least = int(variables(pod("--set=gateway.spool=128Mi"))["TIDEMILL_SPOOL_LIMIT_MIB"])
     assert least > 64
     assert "> 64 * 1024 * 1024" in rule["expr"]
+
+
+def test_a_gateway_takes_labels_unless_told_not_to() -> None:
+    assert "--no-labels" not in pod()["containers"][0]["args"]
+    assert "--no-labels" in pod("--set=gateway.labels=false")["containers"][0]["args"]

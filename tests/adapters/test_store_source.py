@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import fsspec
 import pytest
+from tidemill.adapters.file_source import FileSource
 from tidemill.adapters.store_source import StoreSource
-from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.errors import DataUnreadable, TidemillError
 from tidemill.loop.turn.files import join, write_bytes
 
 CSV = b"id,at,x\na,2013-03-01,1\n"
@@ -18,7 +20,7 @@ def root() -> str:
     return f"memory://{uuid.uuid4().hex}/team/loop"
 
 
-def ids(source: StoreSource) -> list[str]:
+def ids(source: StoreSource | FileSource) -> list[str]:
     return [partition.id for partition in source.partitions()]
 
 
@@ -35,6 +37,24 @@ def test_a_glob_reaches_into_folders(root: str) -> None:
     write_bytes(join(root, "data", "2013", "day-2013-03-01.csv"), CSV)
     write_bytes(join(root, "data", "2013", "old", "day-2013-03-02.csv"), CSV)
     assert ids(StoreSource(root, "data/*/day-*.csv", "csv")) == ["2013-03-01"]
+
+
+@pytest.mark.parametrize("pattern", ["./data/", "data/.", ".//data", "./data/*.csv", "*/./*.csv"])
+def test_a_dot_in_the_sources_path_means_what_it_does_on_a_laptop(root: str, tmp_path: Path, pattern: str) -> None:
+    for folder in (root, str(tmp_path)):
+        write_bytes(join(folder, "data", "2013-03-01.csv"), CSV)
+    source = StoreSource(root, pattern, "csv")
+    assert ids(source) == ids(FileSource(tmp_path, pattern, "csv")) == ["2013-03-01"]
+    assert "/./" not in source.place
+
+
+@pytest.mark.parametrize("pattern", ["../shared/data/", "data/../../shared/*.csv", "*/../data"])
+def test_a_path_out_of_the_loops_folder_is_refused_with_what_to_do(root: str, pattern: str) -> None:
+    with pytest.raises(TidemillError) as refused:
+        StoreSource(root, pattern, "csv")
+    assert f"data.source is {pattern}" in str(refused.value)
+    assert f"the loop's folder {root}" in str(refused.value)
+    assert "Bring the data into that folder" in str(refused.value)
 
 
 def test_nothing_delivered_is_no_partition_and_says_where_it_looked(root: str) -> None:

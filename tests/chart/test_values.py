@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from chart_tools import CHART, VALUES, named, pods, refusal, render, template
 from tidemill.cli.every import seconds
+from tidemill.spec.profile import Profile
 
 KUBEFLOW, ARGO, PRODUCTION = (CHART / "ci" / f"{name}-values.yaml" for name in ("kubeflow", "argo", "production"))
 HOOKS = "-s=templates/crd-upgrade.yaml"
@@ -112,6 +114,16 @@ def test_namespaced_asks_for_no_rights_on_the_cluster_but_reviews_and_the_two_de
             "verbs": ["get", "update"],
         }
     ]
+
+
+@pytest.mark.parametrize("values", [KUBEFLOW, ARGO])
+def test_a_loop_may_name_those_secrets_of_the_steps_alone_that_are_listed(values: Path) -> None:
+    for options, allowed in [((), ()), (("--set=pipelines.steps.allowedSecrets={licence,lake}",), ("licence", "lake"))]:
+        text = named(render(values, *options), "ConfigMap", "tidemill-profile")["data"]["profile.yaml"]
+        place = Profile.model_validate(yaml.safe_load(text)).spec.pipelines
+        runner = place.kubeflow or place.argo
+        assert runner is not None
+        assert runner.steps.allowed_secrets == allowed
 
 
 def test_nobody_may_read_secrets_or_everything() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.file_source import day_of, partition_of, read_table
-from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.errors import DataUnreadable, TidemillError
 from tidemill.loop.model import Partition
 from tidemill.loop.turn.files import join, listing, read_bytes
 
@@ -25,7 +25,13 @@ class StoreSource:
     def __init__(
         self, root: str, pattern: str, format: str, known: MutableMapping[str, tuple[str, str]] | None = None
     ) -> None:
-        parts = pattern.rstrip("/").split("/")
+        # A key is its letters: to a store `./data` is another folder than `data`, to a laptop the same.
+        parts = [part for part in pattern.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise TidemillError(
+                f"data.source is {pattern}, which leads out of the loop's folder {root}: on a cluster a loop reads "
+                "nothing else of the store. Bring the data into that folder and name it there, such as data/."
+            )
         if not any(map(_is_glob, parts)):
             parts.append(f"*.{format}")
         fixed = next(number for number, part in enumerate(parts) if _is_glob(part))

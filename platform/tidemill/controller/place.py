@@ -11,6 +11,7 @@ from tidemill.loop.turn.files import join
 from tidemill.spec.resources import StepNeeds
 
 from .remembered import RememberedContent, RememberedRegistry
+from .step_secrets import check_secrets
 from .wanted import Owner
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tidemill.loop.context import Context
     from tidemill.loop.ports import Notifier, Pipelines, Serving, State
     from tidemill.spec.model_loop import ModelLoop
-    from tidemill.spec.profile import Pods, ProfileSpec
+    from tidemill.spec.profile import Pods, ProfileSpec, StepPods
 
     from .rollouts import Rollouts
 
@@ -100,7 +101,7 @@ class Place:
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."
 
-    def _steps(self) -> Pods:
+    def _steps(self) -> StepPods:
         place = self._profile.pipelines
         if place.kubeflow is not None:
             return place.kubeflow.steps
@@ -132,11 +133,15 @@ class Place:
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
+            check_secrets(loop, owner.namespace, {argo.namespace or owner.namespace}, steps.allowed_secrets)
             if not self._argo_is_there:  # asked until it is, not for each of a thousand loops
                 choose("", serves_workflows(self.api), "argo")
                 self._argo_is_there = True
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
             return ArgoPipelines(self.api, name, settings)
+        # In a multi-user installation it is the user's namespace, in another one that says nothing: we cannot tell.
+        runs_in = {kubeflow.namespace, kubeflow.user_namespace or kubeflow.namespace}
+        check_secrets(loop, owner.namespace, runs_in, steps.allowed_secrets)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.runs_namespace)
         return KubeflowPipelines(

@@ -71,7 +71,7 @@ class Place:
         state = self.state(owner)
         registry = MlflowRegistry(self._tracking, join(root, "artifacts"))
         ports = Ports(
-            source=StoreSource(root, pattern, format, RememberedContent(state, owner.name)),
+            source=StoreSource(root, pattern, format, loop.spec.data.key, RememberedContent(state, owner.name)),
             log=StoredPredictionLog(join(root, "predictions"), merge=True, cache=self._cache(owner)),
             outcomes=SqlOutcomes(self.database, f"{owner.namespace}/{owner.name}"),
             registry=ScopedRegistry(RememberedRegistry(registry), prefix),

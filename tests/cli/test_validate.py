@@ -41,6 +41,13 @@ def test_a_problem_ends_with_2_and_names_the_nearest_right_thing(shop: Path) -> 
     assert result.stderr.endswith(": spec.triggers.newData.growht: unknown field. Did you mean growth?\n")
 
 
+def test_a_kind_with_a_wrong_letter_is_said_to_be_one_in_its_folder_too(shop: Path) -> None:
+    spoil(shop, "kind: ModelLoop", "kind: ModelLop")
+    for args in (("loop.yaml",), ()):
+        result = validate(*args)
+        assert (result.exit_code, "Did you mean ModelLoop?" in result.stderr) == (2, True), result.stderr
+
+
 def test_a_trainer_that_does_not_import_is_a_problem(shop: Path) -> None:
     spoil(shop, "trainer: model:train ", "trainer: model:trian ")
     assert "spec.model.trainer: model has no trian. Did you mean model:train?" in validate().stderr
@@ -52,6 +59,15 @@ def test_a_warning_does_not_fail(shop: Path) -> None:
     result = validate()
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: loop.yaml:")
+
+
+def test_an_expectation_that_there_is_none_of_is_a_problem(shop: Path) -> None:
+    suite = shop / "expectations.json"
+    suite.write_text(suite.read_text().replace("to_be_unique", "to_be_uniqe"))
+    result = validate()
+    assert result.exit_code == 2
+    assert "spec.data.expectations: expectations.json, expectation 3: " in result.stderr
+    assert "Did you mean expect_column_values_to_be_unique?" in result.stderr
 
 
 def test_a_profile_is_checked_along(shop: Path) -> None:

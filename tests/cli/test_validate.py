@@ -73,6 +73,12 @@ def test_json_has_every_problem_and_warning(shop: Path) -> None:
     assert [warning["field"] for warning in data["warnings"]] == ["spec.data.source.csv"]
 
 
+def test_json_is_json_whatever_the_users_module_prints(shop: Path) -> None:
+    (shop / "model.py").write_text((shop / "model.py").read_text() + "\n\nprint('hello')\n")
+    result = validate("--output", "json")
+    assert (json.loads(result.stdout)["valid"], result.stderr) == (True, "hello\n")
+
+
 def test_a_file_that_is_not_there_is_said_to_be_missing(shop: Path) -> None:
     result = validate("lop.yaml")
     assert (result.exit_code, result.stderr) == (

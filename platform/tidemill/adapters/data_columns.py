@@ -1,5 +1,5 @@
-"""Whether the names in a spec are those of the data, as far as some was delivered: a wrong one would hold every day back,
-or leave every row without a label, and only a tick would tell."""
+"""Whether the names in a spec are those of the data, as far as some was delivered: a wrong one would hold every day
+back, or leave every row without a label, and only a tick would tell."""
 
 from __future__ import annotations
 

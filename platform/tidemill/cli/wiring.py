@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from .project import all_here
+
 if TYPE_CHECKING:
     from tidemill.adapters.server_client import ServerClient
     from tidemill.gateway.server import Gateway
@@ -54,9 +56,10 @@ def open_state(project: Project) -> State:
 
 
 def open_server(project: Project) -> ServerClient | None:
-    """The server that the profile names to be asked, if it names one."""
+    """The server that the profile names to be asked. None: the loop is in the files here, all of it."""
     address = project.profile.spec.server
     if address is None:
+        all_here(project)
         return None
     from tidemill.adapters.server_client import ServerClient, read_token
 

@@ -65,7 +65,8 @@ class Argo(Strict):
 
 
 class PipelinesPlace(Strict):
-    """What runs turns; a process of this machine where neither is named."""
+    """What runs turns on a cluster, where one must be named. Its controller alone reads this: on one machine turns are
+    processes of that."""
 
     kubeflow: Kubeflow | None = Field(None, description="a Kubeflow Pipelines server")
     argo: Argo | None = Field(None, description="Argo Workflows")
@@ -78,9 +79,10 @@ class PipelinesPlace(Strict):
 
 
 class ServingPlace(Strict):
-    """What serves versions; the data plane's own process where nothing is named."""
+    """What serves versions on a cluster. Its controller alone reads this: on one machine the data plane's own process
+    serves them."""
 
-    deployments: Pods | None = Field(None, description="a Deployment for each version")
+    deployments: Pods | None = Field(None, description="a Deployment for each version; required there")
 
 
 class ServerAddress(Strict):
@@ -92,18 +94,28 @@ class ServerAddress(Strict):
 
 
 class ProfileSpec(Strict):
-    """Where things are."""
+    """Where things are. A cluster's controller reads `storage`, `state`, `tracking`, `pipelines` and `serving`. Verbs
+    that act on one machine (`run`, `plan`, `serve`, `replay`, ...) read `home`, `state`, `tracking` and `gateway`, and
+    refuse a profile with a field that only a controller reads."""
 
-    home: str = Field(".tidemill", min_length=1, description="state, logs and models; relative to the ModelLoop's file")
-    storage: str | None = Field(
-        None, description="a URL (s3://bucket/folder) for data, turns, models and predictions; default: `home`"
+    home: str = Field(
+        ".tidemill", min_length=1, description="one machine: state, logs and models; relative to the ModelLoop's file"
     )
-    state: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`")
-    tracking: str | None = Field(None, description="MLflow tracking URI; default: SQLite in `home`")
-    gateway: GatewayAddress = Field(GatewayAddress(), description="where the data plane listens")
-    pipelines: PipelinesPlace = Field(PipelinesPlace(), description="what runs turns")
-    serving: ServingPlace = Field(ServingPlace(), description="what serves versions")
-    server: ServerAddress | None = Field(None, description="the server to ask; without it, the files here")
+    storage: str | None = Field(
+        None, description="a cluster: URL (s3://bucket/folder) for data, turns, models and predictions; required there"
+    )
+    state: str | None = Field(
+        None, description="both: SQLAlchemy URL; default: SQLite in `home`, and on a cluster TIDEMILL_STATE_URL"
+    )
+    tracking: str | None = Field(
+        None, description="both: MLflow tracking URI; required on a cluster; default on one machine: SQLite in `home`"
+    )
+    gateway: GatewayAddress = Field(GatewayAddress(), description="one machine: where the data plane listens")
+    pipelines: PipelinesPlace = Field(PipelinesPlace(), description="a cluster: what runs turns")
+    serving: ServingPlace = Field(ServingPlace(), description="a cluster: what serves versions")
+    server: ServerAddress | None = Field(
+        None, description="the command line: the server to ask; without it, the files here"
+    )
 
 
 class Profile(Strict):

@@ -138,6 +138,19 @@ def test_json_output_is_json_whatever_is_in_it(runner: CliRunner, monkeypatch: p
     assert json.loads(output, parse_constant=pytest.fail) == expected
 
 
+def test_with_json_stdout_is_for_that_alone(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    @output_option
+    def command(output: str) -> None:
+        print("a model says hello when it is loaded")
+        emit({"loss": 1}, output, str)
+
+    make_verb(monkeypatch, command)
+    result = runner.invoke(cli, ["status", "-o", "json"])
+    assert (json.loads(result.stdout), result.stderr) == ({"loss": 1}, "a model says hello when it is loaded\n")
+    assert runner.invoke(cli, ["status"]).stdout.startswith("a model says hello")
+
+
 def test_what_rich_can_draw_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.table import Table
 

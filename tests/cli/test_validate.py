@@ -89,9 +89,50 @@ def test_json_has_every_problem_and_warning(shop: Path) -> None:
     assert [warning["field"] for warning in data["warnings"]] == ["spec.data.source.csv"]
 
 
+def test_json_is_json_whatever_the_users_module_prints(shop: Path) -> None:
+    (shop / "model.py").write_text((shop / "model.py").read_text() + "\n\nprint('hello')\n")
+    result = validate("--output", "json")
+    assert (json.loads(result.stdout)["valid"], result.stderr) == (True, "hello\n")
+
+
 def test_a_file_that_is_not_there_is_said_to_be_missing(shop: Path) -> None:
     result = validate("lop.yaml")
     assert (result.exit_code, result.stderr) == (
         2,
         "error: lop.yaml: there is no such file. Did you mean loop.yaml?\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("key: visit_id", "key: visitid", "spec.data.key: data/{} has no column visitid. Did you mean visit_id?"),
+        ("eventTime: visited_at", "eventTime: zz", "spec.data.eventTime: data/{} has no column zz. It has visit_id,"),
+        (
+            "column: bought",
+            "column: boguht",
+            "spec.data.label.column: data/{} has no column boguht. Did you mean bought? Without it, labels come as",
+        ),
+    ],
+)
+def test_a_name_that_the_data_does_not_have_is_a_warning_with_the_nearest_one(
+    shop: Path, old: str, new: str, said: str
+) -> None:
+    spoil(shop, old, new)
+    result = validate()
+    assert result.exit_code == 0
+    last = max(path.name for path in (shop / "data").iterdir())
+    assert said.format(last) in result.stderr
+
+
+def test_labels_that_come_as_outcomes_alone_need_no_column(shop: Path) -> None:
+    spoil(shop, "column: bought", "column: converted")
+    assert validate().stderr == ""
+
+
+def test_the_columns_of_a_parquet_file_are_known_too(shop: Path) -> None:
+    import pandas as pd
+
+    (shop / "data" / "2030-01-01.parquet").write_bytes(pd.DataFrame({"visit": [1], "at": ["x"]}).to_parquet())
+    spoil(shop, "csv: data/", "parquet: data/")
+    assert "spec.data.key: data/2030-01-01.parquet has no column visit_id. Did you mean visit?" in validate().stderr

@@ -119,6 +119,14 @@ def test_the_check_leaves_no_trace_in_the_interpreter(project: Path) -> None:
     assert not list(project.rglob("__pycache__"))
 
 
+def test_a_module_that_several_name_is_imported_once_and_does_not_print_on_our_stdout(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(project, "def average", "print('hello')\n\n\ndef average")
+    assert said(project) == ""
+    assert capsys.readouterr() == ("", "hello\n")
+
+
 def test_another_projects_module_of_the_same_name_is_not_mistaken_for_this_one(
     project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -13,6 +13,8 @@ import click
 
 import tidemill
 
+from .error_text import error_text, is_expected
+
 # verb: (module, one line of help). Kept here so that listing the verbs imports none of them.
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Make a small project that runs at once."),
@@ -102,9 +104,10 @@ def _show(ctx: click.Context, error: Exception) -> NoReturn:
         import traceback
 
         click.echo(traceback.format_exc().rstrip(), err=True)
-    known = hasattr(error, "exit_code")
     code = int(getattr(error, "exit_code", 1))
-    text = _text(error, known)
+    text = error_text(error)
+    if not is_expected(error):
+        text += " (a fault of Tidemill's own; `tidemill --debug ...` shows where)"
     if _wants_json(ctx):
         import json
 
@@ -114,17 +117,6 @@ def _show(ctx: click.Context, error: Exception) -> NoReturn:
     else:
         click.echo(f"error: {text}", err=True)
     raise click.exceptions.Exit(code)
-
-
-def _text(error: Exception, known: bool) -> str:
-    if isinstance(error, click.ClickException):
-        return error.format_message()
-    if known:
-        problems = getattr(error, "problems", ())
-        return f"{len(problems)} problems\n{error}" if len(problems) > 1 else str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {error} (a fault of Tidemill's own; `tidemill --debug ...` shows where)"
 
 
 def _wants_json(ctx: click.Context) -> bool:

@@ -16,16 +16,25 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Fields of a profile that nothing here reads, and what is done here instead.
+CONTROLLERS = {
+    "storage": "here everything lies in `home`",
+    "pipelines": "here turns are processes of this machine",
+    "serving": "here the data plane's own process serves versions",
+}
+
 
 @dataclass(frozen=True)
 class Project:
-    """`path` is the ModelLoop's file, `folder` the one it is in, `home` where state, logs and models live."""
+    """`path` is the ModelLoop's file, `folder` the one it is in, `home` where state, logs and models live; `where` is
+    the profile's file, if there is one."""
 
     loop: ModelLoop
     path: Path
     folder: Path
     home: Path
     profile: Profile
+    where: Path | None = None
 
 
 def open_project(path: Path, profile: Path | None = None) -> Project:
@@ -34,10 +43,10 @@ def open_project(path: Path, profile: Path | None = None) -> Project:
     from tidemill.spec.loading import load_loop, load_profile
 
     file = find_loop(path).resolve()
-    loop, where = load_loop(file), load_profile(profile)
-    home = file.parent / Path(where.spec.home).expanduser()
+    loop, place = load_loop(file), load_profile(profile)
+    home = file.parent / Path(place.spec.home).expanduser()
     home.mkdir(parents=True, exist_ok=True)
-    return Project(loop, file, file.parent, home, where)
+    return Project(loop, file, file.parent, home, place, profile)
 
 
 def project_argument(function: F) -> F:
@@ -58,10 +67,34 @@ def project_argument(function: F) -> F:
 
 
 def lives_here(project: Project, verb: str) -> None:
-    """Raises UsageError where the profile names a server: nothing of the loop is in the files here."""
+    """Raises UsageError where the profile names a server: nothing of the loop is in the files here. And what `all_here`
+    raises."""
     address = project.profile.spec.server
     if address is not None:
         raise click.UsageError(
             f"`tidemill {verb}` is about the loop of the files here, and the profile names the server {address.url}, "
             "where its loop lives. Leave the profile out; `tidemill status` and `tidemill history` ask the server."
         )
+    all_here(project)
+
+
+def all_here(project: Project) -> None:
+    """Raises SpecError where the profile says what a cluster's controller alone reads: whoever wrote that believes that
+    the loop runs there, and here nothing would follow it."""
+    from tidemill.spec.errors import SpecError
+    from tidemill.spec.loading import find_document
+    from tidemill.spec.profile import ProfileSpec
+
+    here = ProfileSpec()
+    said = [name for name in CONTROLLERS if getattr(project.profile.spec, name) != getattr(here, name)]
+    if not said:
+        return
+    assert project.where is not None, "without a profile everything is here"
+    document = find_document(project.where, "Profile")
+    hint = "Apply the ModelLoop on that cluster, or take this out."
+    raise SpecError(
+        [
+            document.problem(("spec", name), f"only the controller of a cluster reads this; {CONTROLLERS[name]}", hint)
+            for name in said
+        ]
+    )

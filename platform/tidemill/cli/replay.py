@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .output import emit, output_option
-from .project import Project, project_argument
+from .project import Project, all_here, project_argument
 
 
 @click.command()
@@ -23,6 +23,7 @@ def command(
     project: Project, world: str, out: Path, days: int | None, seed: int | None, compare: bool, output: str
 ) -> None:
     """Live through history with the real loop and write results.json and report.html."""
+    all_here(project)
     # Two loops share the cores here; threads that spin for a core that another holds are ten times slower than one.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")

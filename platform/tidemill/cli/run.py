@@ -6,14 +6,21 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .every import seconds
+from .keeping import Keeping
 from .output import emit, output_option
 from .plan import tick_data
 from .project import Project, lives_here, project_argument
+from .telling import Telling
+
+if TYPE_CHECKING:
+    from tidemill.loop.ports import Clock
+    from tidemill.loop.tick import TickReport
 
 
 @click.command()
@@ -23,56 +30,53 @@ from .project import Project, lives_here, project_argument
 @click.option("--port", type=int, help="Port of the data plane; the profile's by default.")
 @output_option
 def command(project: Project, once: bool, every: str, port: int | None, output: str) -> None:
-    """Keep the model right: tick again and again, and answer requests."""
+    """Keep the model right: tick again and again, and answer requests.
+
+    A tick that fails is told and tried again, while requests are answered. With --output json what happens is a line of
+    JSON each; with --once it is one document.
+    """
     from tidemill.adapters.system_clock import SystemClock
-    from tidemill.loop.heartbeat import beat
-    from tidemill.loop.tick import settle
-    from tidemill.spec.quantities import parse_duration
 
     from .wiring import open_context, open_gateway
 
     lives_here(project, "run")
-    try:
-        pause = parse_duration(every).total_seconds()
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--every") from error
-    clock = SystemClock()
-
-    def tell(_loop: str, at: datetime, event: str, message: str) -> None:
-        if output == "text":
-            click.echo(f"{at:%Y-%m-%d %H:%M:%S}  {event:<22}  {message}")
-
+    pause = seconds(every)
+    clock, telling = SystemClock(), Telling(output)
     gateway = open_gateway(project, clock, port=port)
-    context = open_context(project, gateway, tell)
+    context = open_context(project, gateway, None if once and output == "json" else telling)
     with context.state.lease(context.name), _serving(gateway, context.ports.serving, once):
-        if output == "text" and not once:
-            click.echo(
-                f"{project.loop.metadata.name} answers at {gateway.url}/v2/models/{context.name}/infer", err=True
-            )
-        reports = settle(context, clock.now())
-        beat(context.state, context.name, clock.now())
         if once:
+            reports = _ticks(context, clock, settle=True)
             data = {"loop": context.name, "ticks": [tick_data(report) for report in reports]}
             emit(data, output, _render)
             return
-        _forever(context, clock, pause, tell)
+        message = f"{context.name} answers at {gateway.url}/v2/models/{context.name}/infer"
+        telling.aside(context.name, clock.now(), "gateway.started", message)
+        _forever(context, clock, pause, telling)
 
 
-def _forever(context: Any, clock: Any, pause: float, tell: Any) -> None:
-    """Ticks until it is asked to stop; what may pass by itself is waited for, never a reason to die."""
-    from tidemill.loop.errors import TemporaryError
-    from tidemill.loop.heartbeat import beat
-    from tidemill.loop.tick import tick
-
+def _forever(context: Any, clock: Clock, pause: float, telling: Telling) -> None:
+    """Ticks until it is asked to stop: a tick that fails is never a reason to die, since requests are answered here."""
     stop = threading.Event()
+    keeping = Keeping(context.name, clock, pause, telling)
+    wait = keeping.attempt(partial(_ticks, context, clock, settle=True))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    while not stop.wait(pause):
-        try:
-            tick(context, clock.now())
-            beat(context.state, context.name, clock.now())
-        except TemporaryError as error:
-            click.echo(f"{clock.now():%Y-%m-%d %H:%M:%S}  tick.failed             {error}", err=True)
+    while telling.gone is None and not stop.wait(wait):
+        wait = keeping.attempt(partial(_ticks, context, clock))
+    if telling.gone is not None:
+        raise telling.gone
+
+
+def _ticks(context: Any, clock: Clock, settle: bool = False) -> list[TickReport]:
+    """One tick; with `settle` as many as follow from it. Says that the loop was looked after."""
+    from tidemill.loop import tick
+    from tidemill.loop.heartbeat import beat
+
+    now = clock.now()
+    reports = tick.settle(context, now) if settle else [tick.tick(context, now)]
+    beat(context.state, context.name, clock.now())
+    return reports
 
 
 @contextmanager

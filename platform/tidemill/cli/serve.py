@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .project import Project, open_project
+from .project import Project, all_here, open_project
 
 if TYPE_CHECKING:
     from tidemill.adapters.route_file import RouteFile
@@ -30,6 +30,8 @@ def command(files: tuple[Path, ...], host: str | None, port: int | None, profile
     from tidemill.gateway.following import Follower
 
     projects = [open_project(file, profile) for file in files or (Path(),)]
+    for project in projects:
+        all_here(project)
     _one_name_each(projects)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .project import open_project
+from .project import all_here, open_project
 
 if TYPE_CHECKING:
     from tidemill.adapters.sql.catalog import Catalog
@@ -79,6 +79,7 @@ def _local(files: tuple[Path, ...], profile: Path | None) -> Catalog:
 
     projects = []
     for project in (open_project(file, profile) for file in files):
+        all_here(project)
         store = Database(project.profile.spec.state or f"sqlite:///{project.home}/state.db", durable=True)
         projects.append((project.loop.metadata.name, SqlState(store), SqliteOutcomes(project.home / "outcomes")))
     return LocalCatalog(projects)

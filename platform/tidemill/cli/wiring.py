@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from .project import all_here
+
 if TYPE_CHECKING:
     from tidemill.adapters.server_client import ServerClient
     from tidemill.gateway.server import Gateway
@@ -54,9 +56,10 @@ def open_state(project: Project) -> State:
 
 
 def open_server(project: Project) -> ServerClient | None:
-    """The server that the profile names to be asked, if it names one."""
+    """The server that the profile names to be asked. None: the loop is in the files here, all of it."""
     address = project.profile.spec.server
     if address is None:
+        all_here(project)
         return None
     from tidemill.adapters.server_client import ServerClient, read_token
 
@@ -78,11 +81,11 @@ def open_outcomes(project: Project) -> Outcomes:
 def open_source(project: Project) -> DataSource:
     from tidemill.adapters.file_source import FileSource
 
-    source = project.loop.spec.data.source
+    source, key = project.loop.spec.data.source, project.loop.spec.data.key
     if source.parquet is not None:
-        return FileSource(project.folder, source.parquet, "parquet")
+        return FileSource(project.folder, source.parquet, "parquet", key)
     assert source.csv is not None, "the spec takes exactly one source"
-    return FileSource(project.folder, source.csv, "csv")
+    return FileSource(project.folder, source.csv, "csv", key)
 
 
 def open_serving(project: Project, name: str, gateway: Gateway | None):  # type: ignore[no-untyped-def]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from .entry_points import check_entries
 from .errors import Problem
 from .forms import parse_entry_point
 from .loading import read
-from .model_loop import ModelLoop
+from .model_loop import ModelLoop, ModelLoopSpec
 from .yaml_file import Document, Key
 
 # Of an expectation suite's file: (what is wrong, the nearest right thing) for each fault; None where nobody can tell.
 SuiteCheck = Callable[[Path], list[tuple[str, str]] | None]
+# Of a loop and its folder: (field, what is wrong, the nearest right thing) for each name that its data does not have.
+ColumnCheck = Callable[[ModelLoopSpec, Path], Iterable[tuple[tuple[str, ...], str, str]]]
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,21 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def check_loop(path: Path, imports: bool = True, suite: SuiteCheck = lambda _: []) -> Findings:
+def check_loop(
+    path: Path, imports: bool = True, suite: SuiteCheck = lambda _: [], columns: ColumnCheck = lambda *_: ()
+) -> Findings:
     """Checks a ModelLoop's file and, beside it, what it names: entry points (imported, unless `imports` is False),
-    expectations (each by `suite`, which knows the library; only asked where the loop names some), data. What can be
-    checked is, even where other fields are wrong. Raises SpecError where the file holds no ModelLoop."""
+    expectations (each by `suite`, which knows the library; only asked where the loop names some), data (its columns
+    by `columns`: a warning, since the last day may be the one that is wrong). What can be checked is, even where other
+    fields are wrong. Raises SpecError where the file holds no ModelLoop."""
     loop, document, problems = read(path, ModelLoop)
     folder = path.resolve().parent
     if imports:
         problems += check_entries(dict(_entries(document)), folder, document)
     wrong, unchecked = _expectations(document, folder, suite)
     by_line = sorted([*problems, *wrong], key=lambda problem: problem.line or 0)
-    return Findings(loop, tuple(by_line), (*unchecked, *_source(document, folder)))
+    unknown = () if loop is None else (document.problem(*finding) for finding in columns(loop.spec, folder))
+    return Findings(loop, tuple(by_line), (*unchecked, *_source(document, folder), *unknown))
 
 
 def _at(value: Any, *keys: Key) -> Any:

@@ -7,8 +7,8 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,29 +36,39 @@ def check_entry_points(loop: ModelLoop, project_dir: Path, document: Document | 
 
 
 def check_entries(entries: Mapping[str, str], project_dir: Path, document: Document | None = None) -> list[Problem]:
-    """The same for entry points by field of spec.model; each is `module:function`."""
+    """The same for entry points by field of spec.model; each is `module:function`. A module that several of them name
+    is imported once, and what it prints goes to stderr: stdout is the caller's."""
     problems = []
-    for field, entry in entries.items():
-        with _importing(project_dir, entry):
-            found = _check(field, entry, project_dir)
-        if found is not None:
+    modules = {entry.partition(":")[0] for entry in entries.values()}
+    with _importing(project_dir, modules), redirect_stdout(sys.stderr):
+        imported = {name: _imported(name) for name in sorted(modules)}
+        found = {field: _check(field, entry, imported[entry.partition(":")[0]], project_dir)
+                 for field, entry in entries.items()}  # fmt: skip
+    for field, wrong in found.items():
+        if wrong is not None:
             keys = ("spec", "model", field)
             file, line = (shown(project_dir), None) if document is None else (document.file, document.line(keys))
-            problems.append(Problem(file, line, ".".join(keys), *found))
+            problems.append(Problem(file, line, ".".join(keys), *wrong))
     return problems
 
 
-def _check(field: str, entry: str, project: Path) -> tuple[str, str] | None:
-    """Message and hint, or None where all is well."""
-    module_name, _, name = entry.partition(":")
+def _imported(module_name: str) -> ModuleType | BaseException:
+    """The module, or what importing it raised."""
     try:
-        module = importlib.import_module(module_name)
+        return importlib.import_module(module_name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module may even call sys.exit
-        if _is_absent(error, module_name):
+        return error
+
+
+def _check(field: str, entry: str, module: ModuleType | BaseException, project: Path) -> tuple[str, str] | None:
+    """Message and hint, or None where all is well."""
+    module_name, _, name = entry.partition(":")
+    if isinstance(module, BaseException):
+        if _is_absent(module, module_name):
             return f"no module {module_name} in {shown(project)}", _nearest_module(module_name, name, project)
-        return _raised(module_name, error, project)
+        return _raised(module_name, module, project)
     if not hasattr(module, name):
         return f"{module_name} has no {name}", _nearest_attribute(module, name)
     function = getattr(module, name)
@@ -138,12 +148,12 @@ def _nearest_attribute(module: ModuleType, name: str) -> str:
 
 
 @contextmanager
-def _importing(project: Path, entry: str) -> Iterator[None]:
-    """The project first on the path, and no module of its name left from another project, or left behind."""
-    top = entry.partition(":")[0].partition(".")[0]
+def _importing(project: Path, modules: Collection[str]) -> Iterator[None]:
+    """The project first on the path, and no module of their names left from another project, or left behind."""
+    tops = {name.partition(".")[0] for name in modules}
 
     def ours() -> dict[str, ModuleType]:
-        return {name: module for name, module in sys.modules.items() if name == top or name.startswith(top + ".")}
+        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in tops}
 
     before, path, write = ours(), list(sys.path), sys.dont_write_bytecode
     for name in before:

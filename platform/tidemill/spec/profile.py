@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from .model_loop import Metadata
 from .quantities import Whole
-from .resources import SecretEnv
+from .resources import SecretEnv, Text
 from .rules import Strict
 
 
@@ -20,10 +20,13 @@ class GatewayAddress(Strict):
 
 
 class Pods(Strict):
-    """What Pods are given that Tidemill has made: the steps of a turn, or model servers."""
+    """What Pods are given that Tidemill has made: model servers, and the steps of a turn."""
 
     image: str = Field(min_length=1, description="for loops that name none themselves (model.image)")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="as in Kubernetes")
+    pull_secrets: tuple[str, ...] = Field(
+        (), description="Secrets for the registry, in the namespace of the Pods; Kubeflow cannot be told of any"
+    )
     service_account: str = Field("", description="the namespace's default one where empty")
     env: dict[str, str] = Field({}, description="variables that are no secrets, such as AWS_ENDPOINT_URL")
     secrets: tuple[SecretEnv, ...] = Field((), description="variables that are")
@@ -31,25 +34,39 @@ class Pods(Strict):
     resources: dict[str, Any] = Field({}, description="requests and limits; a ModelLoop's own go before these")
 
 
+class StepPods(Pods):
+    """What the Pods of a turn's steps are given."""
+
+    allowed_secrets: tuple[Text, ...] = Field(
+        (), description="Secrets that ModelLoops may name for steps which run in another namespace than theirs"
+    )
+
+
 class Kubeflow(Strict):
     """Turns as runs of a Kubeflow Pipelines server."""
 
     endpoint: str = Field(min_length=1, description="such as http://ml-pipeline.kubeflow:8888")
-    namespace: str = Field("kubeflow", description="where the Pods of runs are")
-    user_namespace: str = Field("", description="in a multi-user installation: whose runs they are")
+    namespace: str = Field("kubeflow", description="where the Pods of runs are, unless `userNamespace` says so")
+    user_namespace: str = Field("", description="in a multi-user installation: the user's, where runs and Pods are")
     token_file: str | None = Field(None, description="a file with the bearer token for it, read anew at each call")
-    steps: Pods = Field(description="what the steps' Pods are given")
+    steps: StepPods = Field(description="what the steps' Pods are given")
+
+    @property
+    def runs_namespace(self) -> str:
+        """Where the Pods of runs are."""
+        return self.user_namespace or self.namespace
 
 
 class Argo(Strict):
     """Turns as Argo Workflows, where no Kubeflow Pipelines server is."""
 
     namespace: str = Field("", description="where the Workflows are made; the loop's own where empty")
-    steps: Pods = Field(description="what the steps' Pods are given")
+    steps: StepPods = Field(description="what the steps' Pods are given")
 
 
 class PipelinesPlace(Strict):
-    """What runs turns; a process of this machine where neither is named."""
+    """What runs turns on a cluster, where one must be named. Its controller alone reads this: on one machine turns are
+    processes of that."""
 
     kubeflow: Kubeflow | None = Field(None, description="a Kubeflow Pipelines server")
     argo: Argo | None = Field(None, description="Argo Workflows")
@@ -62,9 +79,10 @@ class PipelinesPlace(Strict):
 
 
 class ServingPlace(Strict):
-    """What serves versions; the data plane's own process where nothing is named."""
+    """What serves versions on a cluster. Its controller alone reads this: on one machine the data plane's own process
+    serves them."""
 
-    deployments: Pods | None = Field(None, description="a Deployment for each version")
+    deployments: Pods | None = Field(None, description="a Deployment for each version; required there")
 
 
 class ServerAddress(Strict):
@@ -76,18 +94,28 @@ class ServerAddress(Strict):
 
 
 class ProfileSpec(Strict):
-    """Where things are."""
+    """Where things are. A cluster's controller reads `storage`, `state`, `tracking`, `pipelines` and `serving`. Verbs
+    that act on one machine (`run`, `plan`, `serve`, `replay`, ...) read `home`, `state`, `tracking` and `gateway`, and
+    refuse a profile with a field that only a controller reads."""
 
-    home: str = Field(".tidemill", min_length=1, description="state, logs and models; relative to the ModelLoop's file")
-    storage: str | None = Field(
-        None, description="a URL (s3://bucket/folder) for data, turns, models and predictions; default: `home`"
+    home: str = Field(
+        ".tidemill", min_length=1, description="one machine: state, logs and models; relative to the ModelLoop's file"
     )
-    state: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in `home`")
-    tracking: str | None = Field(None, description="MLflow tracking URI; default: SQLite in `home`")
-    gateway: GatewayAddress = Field(GatewayAddress(), description="where the data plane listens")
-    pipelines: PipelinesPlace = Field(PipelinesPlace(), description="what runs turns")
-    serving: ServingPlace = Field(ServingPlace(), description="what serves versions")
-    server: ServerAddress | None = Field(None, description="the server to ask; without it, the files here")
+    storage: str | None = Field(
+        None, description="a cluster: URL (s3://bucket/folder) for data, turns, models and predictions; required there"
+    )
+    state: str | None = Field(
+        None, description="both: SQLAlchemy URL; default: SQLite in `home`, and on a cluster TIDEMILL_STATE_URL"
+    )
+    tracking: str | None = Field(
+        None, description="both: MLflow tracking URI; required on a cluster; default on one machine: SQLite in `home`"
+    )
+    gateway: GatewayAddress = Field(GatewayAddress(), description="one machine: where the data plane listens")
+    pipelines: PipelinesPlace = Field(PipelinesPlace(), description="a cluster: what runs turns")
+    serving: ServingPlace = Field(ServingPlace(), description="a cluster: what serves versions")
+    server: ServerAddress | None = Field(
+        None, description="the command line: the server to ask; without it, the files here"
+    )
 
 
 class Profile(Strict):

@@ -1,0 +1,22 @@
+"""An error as a sentence: what a verb ends with, or what a daemon says and goes on."""
+
+from __future__ import annotations
+
+import click
+
+
+def is_expected(error: Exception) -> bool:
+    """One that a person can act on. Any other is a fault of ours, and its trace is wanted."""
+    return hasattr(error, "exit_code") or (isinstance(error, OSError) and bool(error.strerror))
+
+
+def error_text(error: Exception) -> str:
+    """What happened, to which object, and what to do now. Of a fault of ours its type and what it says."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if is_expected(error):
+        problems = getattr(error, "problems", ())
+        return f"{len(problems)} problems\n{error}" if len(problems) > 1 else str(error)
+    return f"{type(error).__name__}: {error}"

@@ -74,8 +74,11 @@ def test_it_says_what_waits_and_what_was_asked(shop: SqlState) -> None:
         {"event": "serving.waiting", "reason": "NotReady", "message": "There is no champion to serve yet."},
     ]
     shop.put("shop", "tick", "waiting", {"waiting": waiting})
+    hold(shop, "2026-01-30")
     ask(shop, "shop", "train", "ann", "", NOW)
+    ask(shop, "shop", "admit", "ann", "", NOW, "2026-01-30")
     lines = status()
+    assert "asked       admit 2026-01-30, by ann at 2026-02-01T07:00: the next tick acts on it" in lines
     assert "waits       The first turn waits for the cooldown." in lines
     assert "asked       train, by ann at 2026-02-01T07:00: the next tick acts on it" in lines
     assert "no champion to serve" not in "\n".join(lines), "the champion's line says so"

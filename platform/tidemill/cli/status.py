@@ -86,7 +86,8 @@ def _ahead(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if data["signals"]:
         yield "signals", "; ".join(signal["message"] for signal in data["signals"])
     for request in data.get("requests", []):
-        yield "asked", f"{request['what']}, by {request['by']} at {request['at'][:16]}: the next tick acts on it"
+        what = f"{request['what']} {request['target']}" if request["what"] == "admit" else request["what"]
+        yield "asked", f"{what}, by {request['by']} at {request['at'][:16]}: the next tick acts on it"
     for waiting in data.get("waiting", []):
         if not _is_said(waiting, data):
             yield "waits", waiting["message"]

@@ -1,4 +1,4 @@
-"""What the pages for a cluster, and those that are read in a hurry, name is there: values of the chart, verbs and their options, files."""
+"""What the pages name that are read in a hurry is there: values of the chart, verbs and their options, files."""
 
 from __future__ import annotations
 

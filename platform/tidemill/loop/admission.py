@@ -94,7 +94,8 @@ def _judge(
 def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
     """Lets a quarantined partition in after all: a lasting change is news to the gate until somebody says it is right.
 
-    What cannot be read, lacks columns, has no rows or labels that are none stays out, whoever asks.
+    What cannot be read, lacks its key or time, has no rows or labels that are none stays out, whoever asks. A feature's
+    column may be gone for good: days after it are then expected to lack it, too.
     """
     held = context.state.get(context.name, "partition", id)
     delivered = {partition.id: partition for partition in context.ports.source.partitions()}.get(id)

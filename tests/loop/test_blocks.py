@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from small_world import small
@@ -40,15 +41,41 @@ def test_a_key_that_comes_every_day_is_one_draw_of_the_split(tmp_path: Path) -> 
     assert [arm["champion"]["new_keys"] + arm["challenger"]["new_keys"] for arm in arms] == [110, 10, 10]
 
 
+def test_labels_that_come_while_a_day_is_read_are_seen_by_the_next_look(tmp_path: Path) -> None:
+    context = small(tmp_path).context
+    name, outcomes = context.name, context.ports.outcomes
+    context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
+    context.ports.log.append([asked("k")])
+    now = FIRST + timedelta(days=1, hours=7)
+    known = outcomes.known
+
+    def known_and_then_more(by: datetime, since: datetime | None = None) -> pd.DataFrame:
+        found = known(by, since)
+        if since is not None:  # the day is read, and not only counted
+            outcomes.record(pd.DataFrame({"key": ["k"], "label": [1.0]}), now, "test")
+        return found
+
+    outcomes.known = known_and_then_more  # type: ignore[method-assign]
+    close_blocks(context, now)
+    assert context.state.documents(name, "block") == [], "they came too late for this look"
+    outcomes.known = known  # type: ignore[method-assign]
+    close_blocks(context, now + timedelta(minutes=1))
+    assert len(context.state.documents(name, "block")) == 1
+
+
+def asked(key: str) -> dict[str, Any]:
+    at = FIRST + timedelta(hours=12)
+    return {
+        "request_id": "r", "key": key, "event_time": at, "at": at, "version": "1", "role": "champion", "served": True,
+        "status": "ok", "raw": 0.5, "score": 0.5, "calibrator": None, "fallback": False, "latency_ms": 1.0,
+    }  # fmt: skip
+
+
 def test_a_day_that_had_no_labels_is_read_again_when_some_have_come_and_once_in_a_while(tmp_path: Path) -> None:
     context = small(tmp_path).context
     name, reads = context.name, []
     context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
-    at = FIRST + timedelta(hours=12)
-    context.ports.log.append([
-        {"request_id": "r", "key": "k", "event_time": at, "at": at, "version": "1", "role": "champion", "served": True,
-         "status": "ok", "raw": 0.5, "score": 0.5, "calibrator": None, "fallback": False, "latency_ms": 1.0}
-    ])  # fmt: skip
+    context.ports.log.append([asked("k")])
     read = context.ports.log.read
     context.ports.log.read = lambda start, end: reads.append(start) or read(start, end)  # type: ignore[method-assign]
     now = FIRST + timedelta(days=1, hours=7)

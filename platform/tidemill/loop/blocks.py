@@ -45,11 +45,12 @@ def close_blocks(context: Context, now: datetime) -> None:
     for candidate in candidates:
         if not _may_have_labels(context, candidate, now):
             continue
+        labels = context.ports.outcomes.count(now)  # first: what comes while the day is read must be seen as new
         block = _block(context, candidate, now)
         if block is not None:
             context.state.put_once(context.name, "block", block["id"], block)
         else:
-            looked = {"at": now.isoformat(), "labels": context.ports.outcomes.count(now)}
+            looked = {"at": now.isoformat(), "labels": labels}
             context.state.put(context.name, "unlabelled", f"{candidate:%Y-%m-%d}", looked)
 
 

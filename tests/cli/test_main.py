@@ -69,6 +69,13 @@ def test_the_version_is_the_packages(runner: CliRunner) -> None:
     assert runner.invoke(cli, ["--version"]).output == "tidemill 0.1.0\n"
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+@pytest.mark.parametrize("verb", ["run", "serve", "server", "gateway", "model-server"])
+def test_what_is_no_port_is_refused(runner: CliRunner, verb: str, port: str) -> None:
+    result = runner.invoke(cli, [verb, "--port", port])
+    assert (result.exit_code, f"{port} is not in the range 0<=x<=65535" in result.stderr) == (2, True)
+
+
 def test_a_wrong_verb_names_the_nearest(runner: CliRunner) -> None:
     result = runner.invoke(cli, ["staus"])
     assert result.exit_code == 2

@@ -116,7 +116,8 @@ def test_with_json_a_wrong_option_is_json_too(runner: CliRunner, monkeypatch: py
 def test_a_full_disk_is_told_without_a_trace(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     make_verb(monkeypatch, a_verb(OSError(28, "No space left on device", "state.db")))
     result = runner.invoke(cli, ["status"])
-    assert (result.exit_code, result.stderr) == (1, "error: No space left on device: state.db\n")
+    said = "error: No space left on device: state.db. Make room on that disk, then run again.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
 
 
 def test_a_fault_of_our_own_is_said_to_be_one(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

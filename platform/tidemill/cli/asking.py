@@ -33,7 +33,7 @@ def asking_command(what: str, done: str, help: str, partition: bool = False) -> 
         if server is not None:  # who asks there is whoever the token is of
             emit(server.ask(what, by or _user(), note, partition), output, _render(done, ""))
             return
-        request = ask(open_state(project), name, what, by or _user(), note, SystemClock().now(), partition)
+        request = ask(open_state(project, writes=True), name, what, by or _user(), note, SystemClock().now(), partition)
         emit(request, output, _render(done, ": `tidemill run --once`"))
 
     return command

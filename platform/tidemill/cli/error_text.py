@@ -15,7 +15,11 @@ def error_text(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        from tidemill.adapters.remedy import remedy
+
+        where = f": {error.filename}" if error.filename else ""
+        todo = remedy(error, otherwise="")
+        return f"{error.strerror}{where}. {todo}" if todo else f"{error.strerror}{where}"
     if is_expected(error):
         problems = getattr(error, "problems", ())
         return f"{len(problems)} problems\n{error}" if len(problems) > 1 else str(error)

@@ -130,6 +130,32 @@ def test_a_fault_of_our_own_is_said_to_be_one(runner: CliRunner, monkeypatch: py
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(("verb", "extra"), [("server", "server"), ("serve", "gateway"), ("run", "local")])
+def test_a_library_that_is_not_installed_is_told_with_its_extra(tmp_path: Path, verb: str, extra: str) -> None:
+    from datetime import date
+
+    from tidemill.cli.init import write_project
+
+    write_project(tmp_path, "shop", date(2026, 1, 31))
+    program = (
+        "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None\n"
+        "from tidemill.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", program, verb, str(tmp_path), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"`tidemill {verb}` needs " in done.stderr
+    assert f"which is not installed: install it with `pip install 'tidemill[{extra}]'`." in done.stderr
+    assert "Tidemill's own" not in done.stderr
+
+
+def test_a_module_that_is_none_of_ours_is_no_matter_of_extras(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_verb(monkeypatch, a_verb(ModuleNotFoundError("No module named 'theirs'", name="theirs")))
+    assert "pip install" not in runner.invoke(cli, ["status"]).stderr
+
+
 def test_debug_shows_where(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     make_verb(monkeypatch, a_verb(KeyError("champion")))
     assert "Traceback" in runner.invoke(cli, ["--debug", "status"]).stderr

@@ -13,7 +13,7 @@ import click
 
 import tidemill
 
-from .error_text import error_text, is_expected
+from .error_text import as_ours, error_text, is_expected
 
 # verb: (module, one line of help). Kept here so that listing the verbs imports none of them.
 VERBS: dict[str, tuple[str, str]] = {
@@ -104,6 +104,7 @@ def _show(ctx: click.Context, error: Exception) -> NoReturn:
         import traceback
 
         click.echo(traceback.format_exc().rstrip(), err=True)
+    error = as_ours(error, ctx.invoked_subcommand or "")
     code = int(getattr(error, "exit_code", 1))
     text = error_text(error)
     if not is_expected(error):

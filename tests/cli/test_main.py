@@ -120,6 +120,16 @@ def test_a_full_disk_is_told_without_a_trace(runner: CliRunner, monkeypatch: pyt
     assert (result.exit_code, result.stderr) == (1, said)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has one")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_printed_is_told_without_a_trace(option: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "tidemill.cli.main", option]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "error: No space left on device. Make room on that disk, then run again.\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_a_fault_of_our_own_is_said_to_be_one(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     make_verb(monkeypatch, a_verb(KeyError("champion")))
     result = runner.invoke(cli, ["status"])
@@ -192,10 +202,3 @@ def test_what_rich_can_draw_is_drawn(capsys: pytest.CaptureFixture[str]) -> None
     table.add_row("7")
     emit([], "text", lambda _data: table)
     assert "version" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_the_shells_script(runner: CliRunner, shell: str) -> None:
-    output = runner.invoke(cli, ["completion", shell]).output
-    assert "_TIDEMILL_COMPLETE" in output
-    assert "tidemill" in output

@@ -69,3 +69,17 @@ def test_who_may_not_make_the_home_is_told_so(shop: Path) -> None:
     code, _, error = tidemill("train", str(shop))
     assert code == 1
     assert error.startswith(f"error: Permission denied: {shop}/.tidemill. See that this user (uid ")
+
+
+@pytest.mark.parametrize("named", ["loop.yaml", "."])
+def test_a_loop_that_may_not_be_read_is_a_wrong_file_by_name_and_by_folder(shop: Path, named: str) -> None:
+    (shop / "loop.yaml").chmod(0)
+    code, _, error = tidemill("status", str(shop / named))
+    assert (code, f"{shop}/loop.yaml" in error) == (2, True)
+    assert "cannot be read: Permission denied" in error or "is not readable" in error
+
+
+def test_a_file_that_may_not_be_read_does_not_hide_the_loop_beside_it(shop: Path) -> None:
+    (shop / "secret.yaml").write_text("key: x\n")
+    (shop / "secret.yaml").chmod(0)
+    assert tidemill("status", str(shop))[0] == 0

@@ -20,7 +20,9 @@ class LeaseHeld(TidemillError):
 
 
 class DataUnreadable(TidemillError):
-    """The delivered bytes of a partition are no table."""
+    """The bytes of a partition that was delivered, or of a file that the command line names, are no table."""
+
+    exit_code = 2  # the file is wrong
 
 
 class VersionUnknown(TidemillError):

@@ -116,7 +116,7 @@ def test_with_json_a_wrong_option_is_json_too(runner: CliRunner, monkeypatch: py
 def test_a_full_disk_is_told_without_a_trace(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     make_verb(monkeypatch, a_verb(OSError(28, "No space left on device", "state.db")))
     result = runner.invoke(cli, ["status"])
-    said = "error: No space left on device: state.db. Make room on that disk, then run again.\n"
+    said = "error: No space left on device: state.db. Make room on that disk.\n"
     assert (result.exit_code, result.stderr) == (1, said)
 
 
@@ -126,7 +126,7 @@ def test_help_that_cannot_be_printed_is_told_without_a_trace(option: str) -> Non
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "tidemill.cli.main", option]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    said = "error: No space left on device. Make room on that disk, then run again.\n"
+    said = "error: No space left on device. Make room on that disk.\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 

@@ -25,12 +25,12 @@ def remedy(error: BaseException | None, otherwise: str = "See that the disk is t
     if number in _RIGHTS or code in _SQLITE_RIGHTS:
         return (
             f"See that this user (uid {os.getuid()}) may read and write there, and that the file system is not mounted "
-            "read-only; then run again."
+            "read-only."
         )
     if number in _ROOM or code == sqlite3.SQLITE_FULL:
-        return "Make room on that disk, then run again."
+        return "Make room on that disk."
     if code in _SQLITE_HELD:
-        return "Another process holds the file: run again when it is done, or end it."
+        return "Another process holds the file: wait until it is done, or end it."
     return otherwise
 
 

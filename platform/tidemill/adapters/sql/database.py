@@ -68,7 +68,7 @@ class Database:
 
     def _told(self, what: str, error: Any) -> str:
         said = str(error).strip().replace("\n", " ")
-        todo = "See that the database is up and reachable, then run again." if self.is_postgres else remedy(error)
+        todo = "See that the database is up and reachable." if self.is_postgres else remedy(error)
         return f"The {what} {self.where} cannot be written or read: {said}. Nothing of this step was kept. {todo}"
 
 

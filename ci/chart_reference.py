@@ -41,7 +41,8 @@ def rows(schema: dict[str, Any], values: Any, definitions: dict[str, Any], path:
 def _type(described: dict[str, Any]) -> str:
     kinds = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "mapping"}
     named = {"quantity": "quantity", "port": "port", "resources": "requests and limits", "texts": "mapping of texts",
-             "mappings": "list of mappings", "name": "name", "namespace": "namespace"}  # fmt: skip
+             "mappings": "list of mappings", "secrets": "list of mappings", "name": "name",
+             "namespace": "namespace"}  # fmt: skip
     if "$ref" in described:
         return named[described["$ref"].rpartition("/")[2]]
     if "enum" in described:

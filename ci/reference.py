@@ -16,6 +16,7 @@ from typing import Any, get_origin
 import click
 from pydantic import BaseModel, TypeAdapter
 from tidemill.cli.main import VERBS, cli
+from tidemill.controller import reasons as condition_reasons
 from tidemill.decisions import verdict
 from tidemill.spec import crd, forms, quantities
 from tidemill.spec.explain import model_in
@@ -186,7 +187,8 @@ def _help(command: click.Command, name: str) -> str:
 
 def reasons_page() -> str:
     """From the comments beside each reason: they are its documentation."""
-    lines = [NOTE, "# Reasons\n", "The vocabulary of status, history, plan, logs and reports alike."]
+    lines = [NOTE, "# Reasons\n", "The vocabulary of status, history, plan, logs and reports alike. A condition of a "]
+    lines[-1] += "ModelLoop or a ModelRollout has one of these, too: [which, and when](../controller.md#conditions)."
     for group, reasons in _reasons().items():
         lines.append(f"\n## {group[0].upper()}{group[1:]}\n\n| reason | means |\n|---|---|")
         lines += [f"| `{reason}` | {meaning} |" for reason, meaning in reasons]
@@ -195,13 +197,18 @@ def reasons_page() -> str:
 
 def _reasons() -> dict[str, list[tuple[str, str]]]:
     """Reason and meaning, by the comment that stands above a group of them."""
-    source = Path(verdict.__file__).read_text(encoding="utf-8")
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for module in (verdict, condition_reasons):
+        _add_reasons(Path(str(module.__file__)).read_text(encoding="utf-8"), groups)
+    return groups
+
+
+def _add_reasons(source: str, groups: dict[str, list[tuple[str, str]]]) -> None:
     comments = {
         token.start[0]: token.string.lstrip("# ")
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }
-    groups: dict[str, list[tuple[str, str]]] = {}
     group = "reasons"
     for number, line in enumerate(source.splitlines(), 1):
         if number in comments and line.strip().startswith("#"):
@@ -209,7 +216,6 @@ def _reasons() -> dict[str, list[tuple[str, str]]]:
         match = re.match(r'    [A-Z_]+ = "(\w+)"', line)
         if match:
             groups.setdefault(group, []).append((match.group(1), comments.get(number, "")))
-    return groups
 
 
 PAGES = {"modelloop.md": model_loop_page, "crds.md": crds_page, "cli.md": cli_page, "reasons.md": reasons_page}

@@ -44,6 +44,20 @@ def render(values: Path, *options: str, release: str = "tidemill") -> list[Objec
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
 
+def notes(folder: Path, values: Path, *options: str) -> str:
+    """What helm says at the end of an install. It shows that to who installs alone, so a copy of the chart renders it
+    into a ConfigMap."""
+    copy = folder / "tidemill"
+    shutil.copytree(CHART, copy, dirs_exist_ok=True)
+    said = '{{ include "tidemill/templates/NOTES.txt" . | toJson }}'
+    (copy / "templates" / "said.yaml").write_text(f"apiVersion: v1\nkind: ConfigMap\ndata: {{notes: {said}}}\n")
+    shown = ("--show-only", "templates/said.yaml")
+    done = ran("helm", "template", "tidemill", copy, "--namespace", "models", *VERSION, "-f", values, *shown, *options)
+    assert done.returncode == 0, done.stderr
+    text: str = yaml.safe_load(done.stdout)["data"]["notes"]
+    return text
+
+
 def refusal(*options: str) -> str:
     """What helm says of values that it must refuse, besides those of the kubeflow set."""
     done = template("-f", CHART / "ci" / "kubeflow-values.yaml", *options)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from chart_tools import CHART, VALUES, named, refusal, render, template
+from chart_tools import CHART, VALUES, named, pods, refusal, render, template
+from tidemill.cli.every import seconds
+from tidemill.spec.profile import Profile
 
 KUBEFLOW, ARGO, PRODUCTION = (CHART / "ci" / f"{name}-values.yaml" for name in ("kubeflow", "argo", "production"))
 HOOKS = "-s=templates/crd-upgrade.yaml"
@@ -22,6 +25,12 @@ HOOKS = "-s=templates/crd-upgrade.yaml"
         ("image.pullPolicy=always", "'Always', 'IfNotPresent', 'Never'"),
         ("scope=Cluster", "'namespaced', 'cluster'"),
         ("controlPlane.every=often", "at '/controlPlane/every'"),
+        ("controlPlane.every=0s", "at '/controlPlane/every'"),
+        ("controlPlane.every=1..5s", "at '/controlPlane/every'"),
+        (
+            "gateway.replicas=12,gateway.autoscaling.enabled=true",
+            "gateway.replicas is 12, the least with autoscaling, and gateway.autoscaling.maxReplicas is 10",
+        ),
         ("gateway.spool=lots", "at '/gateway/spool'"),
         ("mlflow.url=mlflow:5000", "at '/mlflow/url'"),
         ("storage.url=", "storage.url is not set"),
@@ -35,6 +44,13 @@ HOOKS = "-s=templates/crd-upgrade.yaml"
 )
 def test_a_value_that_cannot_be_is_refused_in_words(setting: str, said: str) -> None:
     assert said in refusal("--set", setting)
+
+
+@pytest.mark.parametrize("every", ["500ms", "1.5s", "60s", "1h30m", "1d"])
+def test_the_controller_reads_every_pause_that_the_schema_takes(every: str) -> None:
+    pod = dict(pods(render(KUBEFLOW, f"--set=controlPlane.every={every}")))["Deployment/tidemill"]
+    assert f"--every={every}" in pod["containers"][0]["args"]
+    assert seconds(every) > 0
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -98,6 +114,16 @@ def test_namespaced_asks_for_no_rights_on_the_cluster_but_reviews_and_the_two_de
             "verbs": ["get", "update"],
         }
     ]
+
+
+@pytest.mark.parametrize("values", [KUBEFLOW, ARGO])
+def test_a_loop_may_name_those_secrets_of_the_steps_alone_that_are_listed(values: Path) -> None:
+    for options, allowed in [((), ()), (("--set=pipelines.steps.allowedSecrets={licence,lake}",), ("licence", "lake"))]:
+        text = named(render(values, *options), "ConfigMap", "tidemill-profile")["data"]["profile.yaml"]
+        place = Profile.model_validate(yaml.safe_load(text)).spec.pipelines
+        runner = place.kubeflow or place.argo
+        assert runner is not None
+        assert runner.steps.allowed_secrets == allowed
 
 
 def test_nobody_may_read_secrets_or_everything() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from tidemill.adapters.argo.models import argo_models
 from tidemill.cli.main import cli
 from tidemill.server.cloud_events import parse_events
 from tidemill.server.inbox import DATA_ARRIVED, meaning
 
 LOOP = str(Path(__file__).parents[2] / "examples" / "flights" / "loop.yaml")
+BASE = Path(__file__).parents[2] / "manifests" / "base" / "tidemill.yaml"
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
     "s3-sqs": ["--queue", "arrivals", "--region", "eu-central-1", "--aws-secret", "aws"],
@@ -97,6 +98,74 @@ def test_what_a_source_needs_is_asked_for() -> None:
     done = CliRunner().invoke(cli, ["render", LOOP, "--argo-events", "kafka", "--topic", "t"])
     assert done.exit_code == 2
     assert "--argo-events kafka needs --brokers" in done.output
+
+
+def render(*options: str) -> Result:
+    return CliRunner().invoke(cli, ["render", LOOP, "--argo-events", "webhook", *options])
+
+
+def url(done: Result) -> str:
+    assert done.exit_code == 0, done.output
+    _, sensor = yaml.safe_load_all(done.output)
+    return str(sensor["spec"]["triggers"][0]["template"]["http"]["url"])
+
+
+def test_the_server_is_the_charts_service_in_the_loops_namespace() -> None:
+    assert url(render("--namespace", "models")) == "http://tidemill.models.svc:8081/v1/namespaces/models/events"
+    rendered_by_the_chart = yaml.safe_load_all(BASE.read_text())
+    services = {d["metadata"]["name"]: d["spec"]["ports"] for d in rendered_by_the_chart if d["kind"] == "Service"}
+    assert [port["port"] for port in services["tidemill"]] == [8081]
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("https://tidemill.example.org", "https://tidemill.example.org/v1/namespaces/models/events"),
+        ("http://localhost:8081", "http://tidemill.models.svc:8081/v1/namespaces/models/events"),
+    ],
+)
+def test_a_profile_says_where_the_loop_is_but_for_what_is_forwarded_to_this_machine(
+    tmp_path: Path, server: str, expected: str
+) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(f"kind: Profile\nspec: {{server: {{url: '{server}', namespace: models}}}}\n")
+    assert url(render("--profile", str(profile))) == expected
+    assert url(render("--profile", str(profile), "--server", "http://a:1", "--namespace", "b")) == (
+        "http://a:1/v1/namespaces/b/events"
+    )
+
+
+def test_every_secret_is_made_in_the_namespace_where_it_is_read() -> None:
+    said = rendered("webhook")
+    assert "# Apply it in namespace argo-events." in said
+    assert "kubectl -n argo-events create secret generic sender \\\n" in said
+    assert "$(kubectl -n ml create token tidemill-sender " in said
+    assert "--clusterrole=tidemill-sender \\\n#     --serviceaccount=ml:tidemill-sender\n" in said
+    assert "kubectl -n argo-events create secret generic tidemill-webhook --from-literal=token=" in said
+    assert "kubectl -n argo-events create secret generic aws --from-literal=accesskey=" in rendered("s3-sqs")
+    commands = [line for line in render("--events-namespace", "events").output.splitlines() if "secret generic" in line]
+    assert all("kubectl -n events create" in line for line in commands)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--namespace", "Bad NS"),
+        ("--events-namespace", "a_b"),
+        ("--server", "nonsense"),
+        ("--dlq", "ftp://x"),
+        ("--port", "99999999"),
+        ("--port", "0"),
+        ("--endpoint", "arrived"),
+        ("--token-secret", "My Secret"),
+        ("--webhook-secret", ""),
+        ("--brokers", "kafka"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_its_option(option: str, value: str) -> None:
+    done = render(option, value)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"Invalid value for '{option}'" in done.stderr
 
 
 def test_the_example_of_a_calendar_is_understood_by_argo() -> None:

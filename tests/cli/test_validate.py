@@ -41,6 +41,13 @@ def test_a_problem_ends_with_2_and_names_the_nearest_right_thing(shop: Path) -> 
     assert result.stderr.endswith(": spec.triggers.newData.growht: unknown field. Did you mean growth?\n")
 
 
+def test_a_kind_with_a_wrong_letter_is_said_to_be_one_in_its_folder_too(shop: Path) -> None:
+    spoil(shop, "kind: ModelLoop", "kind: ModelLop")
+    for args in (("loop.yaml",), ()):
+        result = validate(*args)
+        assert (result.exit_code, "Did you mean ModelLoop?" in result.stderr) == (2, True), result.stderr
+
+
 def test_a_trainer_that_does_not_import_is_a_problem(shop: Path) -> None:
     spoil(shop, "trainer: model:train ", "trainer: model:trian ")
     assert "spec.model.trainer: model has no trian. Did you mean model:train?" in validate().stderr
@@ -52,6 +59,15 @@ def test_a_warning_does_not_fail(shop: Path) -> None:
     result = validate()
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: loop.yaml:")
+
+
+def test_an_expectation_that_there_is_none_of_is_a_problem(shop: Path) -> None:
+    suite = shop / "expectations.json"
+    suite.write_text(suite.read_text().replace("to_be_unique", "to_be_uniqe"))
+    result = validate()
+    assert result.exit_code == 2
+    assert "spec.data.expectations: expectations.json, expectation 3: " in result.stderr
+    assert "Did you mean expect_column_values_to_be_unique?" in result.stderr
 
 
 def test_a_profile_is_checked_along(shop: Path) -> None:
@@ -85,3 +101,38 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(shop: Path) -> None:
         2,
         "error: lop.yaml: there is no such file. Did you mean loop.yaml?\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("key: visit_id", "key: visitid", "spec.data.key: data/{} has no column visitid. Did you mean visit_id?"),
+        ("eventTime: visited_at", "eventTime: zz", "spec.data.eventTime: data/{} has no column zz. It has visit_id,"),
+        (
+            "column: bought",
+            "column: boguht",
+            "spec.data.label.column: data/{} has no column boguht. Did you mean bought? Without it, labels come as",
+        ),
+    ],
+)
+def test_a_name_that_the_data_does_not_have_is_a_warning_with_the_nearest_one(
+    shop: Path, old: str, new: str, said: str
+) -> None:
+    spoil(shop, old, new)
+    result = validate()
+    assert result.exit_code == 0
+    last = max(path.name for path in (shop / "data").iterdir())
+    assert said.format(last) in result.stderr
+
+
+def test_labels_that_come_as_outcomes_alone_need_no_column(shop: Path) -> None:
+    spoil(shop, "column: bought", "column: converted")
+    assert validate().stderr == ""
+
+
+def test_the_columns_of_a_parquet_file_are_known_too(shop: Path) -> None:
+    import pandas as pd
+
+    (shop / "data" / "2030-01-01.parquet").write_bytes(pd.DataFrame({"visit": [1], "at": ["x"]}).to_parquet())
+    spoil(shop, "csv: data/", "parquet: data/")
+    assert "spec.data.key: data/2030-01-01.parquet has no column visit_id. Did you mean visit?" in validate().stderr

@@ -60,6 +60,9 @@ CONTROLLER = [
     ("patch", "deployments.apps"), ("patch", "services"), ("patch", "configmaps"), ("create", "events"),
     ("patch", "horizontalpodautoscalers.autoscaling"), ("patch", "poddisruptionbudgets.policy"), ("get", "pods/log"),
     ("create", "workflows.argoproj.io"),
+    # Whose an object is that has the name which a version's would have.
+    ("get", "deployments.apps"), ("get", "services"), ("get", "configmaps"),
+    ("get", "horizontalpodautoscalers.autoscaling"), ("get", "poddisruptionbudgets.policy"),
 ]  # fmt: skip
 
 

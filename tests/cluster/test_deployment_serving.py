@@ -99,6 +99,24 @@ def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: Mode
         serving.set_route(ROUTE)
 
 
+def test_a_service_of_that_name_that_is_not_ours_is_left_and_named(cluster: Namespace, one: ModelVersion) -> None:
+    theirs = ("deployment,service,pdb", "delay-v1")
+    cluster.kubectl("create", "deployment", "delay-v1", "--image=by.hand/model:1", "--replicas=0")
+    cluster.kubectl("create", "service", "clusterip", "delay-v1", "--tcp=80")
+    cluster.kubectl("create", "pdb", "delay-v1", "--selector=app=delay-v1", "--max-unavailable=1")
+    kept = "{range .items[*]}{.kind}{.metadata.uid}{.metadata.labels}{.metadata.ownerReferences}{.spec}{end}"
+    try:
+        before = cluster.kubectl("get", *theirs, "-o", f"jsonpath={kept}")
+        state = cluster.serving(Clock()).prepare(one)
+        assert not state.ready
+        assert "Service and Deployment and PodDisruptionBudget delay-v1 in namespace" in state.message
+        assert cluster.kubectl("get", *theirs, "-o", f"jsonpath={kept}") == before
+        assert cluster.kubectl("get", "hpa", "delay-v1", "--ignore-not-found") == "", "and nothing else is made"
+    finally:
+        cluster.kubectl("delete", *theirs)
+    wait_for(lambda: cluster.serving(Clock()).prepare(one), is_ready)
+
+
 def test_a_version_that_nothing_names_goes_after_a_grace(cluster: Namespace, one: ModelVersion) -> None:
     clock = Clock()
     two = replace(one, version="2")

@@ -68,7 +68,8 @@ class ApiDouble:
                 }  # fmt: skip
             changed = copy.deepcopy(found)
             changed["metadata"].update(copy.deepcopy({k: v for k, v in metadata.items() if k != "generation"}))
-            changed["spec"].update(copy.deepcopy(dict(document["spec"])))
+            for part in {"spec", "data"} & document.keys():
+                changed[part] = {**changed.get(part, {}), **copy.deepcopy(dict(document[part]))}
             return self._keep(key, found, changed)
 
     def merge(

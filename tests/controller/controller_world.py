@@ -48,7 +48,7 @@ class FilePlace:
         outcomes = SqlOutcomes(self._database, f"{owner.namespace}/{owner.name}")
         log = FrameLog(home / "predictions")
         ports = Ports(
-            source=FileSource(home, "data/", "parquet"),
+            source=FileSource(home, "data/", "parquet", loop.spec.data.key),
             log=log,
             outcomes=outcomes,
             registry=registry,

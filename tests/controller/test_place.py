@@ -13,6 +13,7 @@ from tidemill.adapters.sql.database import Database
 from tidemill.controller.place import Place
 from tidemill.controller.wanted import Owner
 from tidemill.loop.errors import TidemillError
+from tidemill.spec.model_loop import ModelLoop
 from tidemill.spec.profile import ProfileSpec
 
 STEPS = {"image": "example/steps:1"}
@@ -20,7 +21,7 @@ KUBEFLOW = {"kubeflow": {"endpoint": "http://127.0.0.1:9", "steps": STEPS}}
 SERVING = {"deployments": {"image": "example/models:1"}}
 
 
-def place(folder: Path, **changed: Any) -> Place:
+def place(folder: Path, serves: frozenset[str] = frozenset(), **changed: Any) -> Place:
     document = {
         "storage": (folder / "store").as_uri(),
         "tracking": f"sqlite:///{folder}/mlflow.db",
@@ -29,7 +30,7 @@ def place(folder: Path, **changed: Any) -> Place:
         **changed,
     }
     api: Any = ApiDouble()
-    api.kinds = lambda version: set()
+    api.kinds = lambda version: set(serves)
     return Place(ProfileSpec.model_validate(document), Database(f"sqlite:///{folder}/state.db"), api, "home")
 
 
@@ -50,6 +51,67 @@ def test_the_image_of_the_loop_goes_before_the_installation_s(tmp_path: Path) ->
     loop = loop.model_copy(update={"spec": loop.spec.model_copy(update={"model": named})})
     context = place(tmp_path).context(loop, Owner("team", "small", "u"), NoNotifier())
     assert context.image == "team/model:2"
+
+
+@pytest.mark.parametrize(("given", "runs"), [({}, "kubeflow"), ({"userNamespace": "alice"}, "alice")])
+def test_why_a_run_failed_is_asked_where_its_pods_are(tmp_path: Path, given: dict[str, str], runs: str) -> None:
+    """Whoever finds no Pod takes the run for lost, and submits it again."""
+    there = place(tmp_path, pipelines={"kubeflow": {**KUBEFLOW["kubeflow"], **given}})
+    asked: list[str] = []
+    api: Any = there.api
+    api.list = lambda version, kind, namespace, selector: asked.append(namespace) or {"items": []}
+    pipelines: Any = there.context(model_loop(), Owner("team", "small", "u"), NoNotifier()).ports.pipelines
+    pipelines._explain("run")
+    assert set(asked) == {runs}
+
+
+def naming(secret: str) -> ModelLoop:
+    document = model_loop().model_dump(by_alias=True, mode="json", exclude_none=True)
+    document["spec"]["resources"] = {"train": {"secrets": [{"name": secret, "keys": ["KEY"]}]}}
+    return ModelLoop.model_validate(document)
+
+
+def kubeflow(**more: Any) -> dict[str, Any]:
+    return {"kubeflow": {**KUBEFLOW["kubeflow"], **more}}
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "elsewhere"),
+    [
+        (kubeflow(), "kubeflow"),
+        (kubeflow(steps={**STEPS, "allowedSecrets": ["another"]}), "kubeflow"),
+        (kubeflow(namespace="team", userNamespace="others"), "others"),
+        ({"argo": {"namespace": "runs", "steps": STEPS}}, "runs"),
+    ],
+)
+def test_a_loop_gets_no_secret_of_another_namespace_than_its_own(
+    tmp_path: Path, pipelines: dict[str, Any], elsewhere: str
+) -> None:
+    made = place(tmp_path, frozenset({"Workflow"}), pipelines=pipelines)
+    with pytest.raises(TidemillError) as refused:
+        made.context(naming("licence"), Owner("team", "small", "u"), NoNotifier())
+    assert f"its steps run in {elsewhere}:" in str(refused.value)
+    assert "licence (spec.resources.train.secrets)" in str(refused.value)
+    assert "pipelines.steps.allowedSecrets" in str(refused.value)
+    assert made.context(model_loop(), Owner("team", "small", "u"), NoNotifier()), "others go on"
+
+
+@pytest.mark.parametrize(
+    "pipelines",
+    [
+        kubeflow(steps={**STEPS, "allowedSecrets": ["licence"]}),
+        kubeflow(namespace="team"),
+        kubeflow(namespace="team", userNamespace="team"),
+        {"argo": {"steps": STEPS}},
+        {"argo": {"namespace": "team", "steps": STEPS}},
+    ],
+)
+def test_a_loop_gets_the_secrets_of_its_own_namespace_and_those_that_are_allowed(
+    tmp_path: Path, pipelines: dict[str, Any]
+) -> None:
+    made = place(tmp_path, frozenset({"Workflow"}), pipelines=pipelines)
+    ports: Any = made.context(naming("licence"), Owner("team", "small", "u"), NoNotifier()).ports
+    assert [secret.secret for secret in ports.pipelines._settings.of("train").secrets] == ["licence"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def test_the_most_telling_signal_gives_the_reason() -> None:
         ({"turns_started": days_ago(29, 25, 20, 15, 10, 5)}, Reason.BUDGET_SPENT),
         ({"new_outcomes": 999}, Reason.TOO_FEW_OUTCOMES),
         ({"champion_exists": False, "admitted_rows": 1999}, Reason.TOO_LITTLE_DATA),
+        ({"signals": (MANUAL,), "admitted_rows": 0}, Reason.TOO_LITTLE_DATA),
     ],
 )
 def test_each_reason_to_wait(change: dict, reason: Reason) -> None:

@@ -68,9 +68,12 @@ def add_loop(state: ScopedState, name: str, **more: Any) -> None:
         Write("rollout", "r1", rollout),
         Write("turn", "t1", {"id": "t1", "status": "accepted", "reason": "Accepted", "message": "Better."}),
         Write("partition", "2013-03-01", {"id": "2013-03-01", "status": "admitted", "rows": 1200}),
-        Write("partition", "2013-03-02", {"id": "2013-03-02", "status": "quarantined", "rows": 3}),
+        Write("partition", "2013-03-02", {"id": "2013-03-02", "status": "quarantined", "rows": 3,
+                                          "reason": "ExpectationFailed", "message": "Partition 2013-03-02 fails."}),
         Write("block", "2013-03-01", {"id": "2013-03-01", "served": {"n": 7, "loss": 0.5}}),
-    ]
+        Write("tick", "waiting", {"waiting": [
+            {"event": "turn.waiting", "reason": "RolloutRunning", "message": "A challenger is being rolled out."}]}),
+    ]  # fmt: skip
     entries = [
         Entry(f"e{n}", NOW, event, {"reason": "Manual", "message": f"line {n}", "evidence": {}})
         for n, event in enumerate(["champion.promoted", "partition.quarantined", "turn.started"])

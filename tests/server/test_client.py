@@ -52,7 +52,13 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "verb", [("history",), ("history", "--last", "2"), ("history", "--event", "turn", "-o", "json")]
+    "verb",
+    [
+        ("history",),
+        ("history", "--last", "2"),
+        ("history", "--event", "turn", "-o", "json"),
+        ("history", "--event", "z"),
+    ],
 )
 def test_history_is_the_same(project: Path, profile: str, verb: tuple[str, ...]) -> None:
     here, there = run(*verb, str(project)), run(*verb, str(project), "--profile", profile)
@@ -65,6 +71,8 @@ def test_status_is_that_of_the_servers_store(project: Path, profile: str) -> Non
     assert code == 0, said
     assert "champion    version 1 since 2013-03-08" in said
     assert "rollout     version 2, shadow 100%, running" in said
+    assert "held back   the latest is 2013-03-02 (ExpectationFailed): Partition 2013-03-02 fails." in said
+    assert "waits       A challenger is being rolled out." in said
 
 
 def test_what_is_asked_is_recorded_there(project: Path, profile: str) -> None:

@@ -52,6 +52,24 @@ def test_expectations_that_cannot_be_used_are_a_problem(project: Path, content: 
     assert expected in str(check_loop(project / "loop.yaml").problems[0])
 
 
+def test_what_a_suite_expects_is_judged_by_who_knows_the_library(project: Path) -> None:
+    findings = check_loop(project / "loop.yaml", suite=lambda file: [(f"{file.suffix} is wrong", "Do this.")])
+    (problem,) = findings.problems
+    assert (problem.field, problem.message) == ("spec.data.expectations", "expectations.json, .json is wrong")
+    assert problem.hint == "Do this."
+
+
+def test_a_suite_that_nobody_can_judge_is_a_warning(project: Path) -> None:
+    findings = check_loop(project / "loop.yaml", suite=lambda _file: None)
+    assert findings.problems == ()
+    assert "expectations.json expects is not checked: Great Expectations is not installed" in str(findings.warnings[0])
+
+
+def test_where_no_suite_is_named_nobody_is_asked(edited: Edit) -> None:
+    path = edited("    expectations: expectations.json\n", "")
+    assert check_loop(path, suite=lambda _file: pytest.fail("asked")).problems == ()
+
+
 def test_a_folder_means_the_only_loop_in_it(project: Path) -> None:
     (project / "profile.yaml").write_text("kind: Profile\n")
     assert find_loop(project) == project / "loop.yaml"
@@ -66,3 +84,26 @@ def test_a_folder_with_two_loops_asks_which(project: Path) -> None:
 def test_a_folder_without_a_loop_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no file in this folder holds a ModelLoop.*`tidemill init DIR`"):
         find_loop(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("kind: ModelLoop", "kind: ModelLop"), ("kind: ModelLoop", "kind: Loop"), ("kind: ModelLoop\n", "")],
+)
+def test_a_folder_means_the_only_file_that_is_meant_to_be_a_loop(edited: Edit, old: str, new: str) -> None:
+    path = edited(old, new)
+    (path.parent / "profile.yaml").write_text("apiVersion: tidemill.dev/v1alpha1\nkind: Profile\n")
+    (path.parent / "other.yaml").write_text("apiVersion: v1\nkind: ConfigMap\n")
+    assert find_loop(path.parent) == path
+
+
+def test_a_loop_goes_before_what_is_only_nearly_one(project: Path) -> None:
+    (project / "other.yaml").write_text("kind: ModelLop\n")
+    assert find_loop(project) == project / "loop.yaml"
+
+
+def test_of_two_that_are_only_nearly_loops_none_is_meant(edited: Edit) -> None:
+    path = edited("kind: ModelLoop", "kind: ModelLop")
+    (path.parent / "other.yaml").write_text("kind: ModelLop\n")
+    with pytest.raises(SpecError, match="no file in this folder holds a ModelLoop"):
+        find_loop(path.parent)

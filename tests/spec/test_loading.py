@@ -85,12 +85,23 @@ def test_a_field_said_twice_names_both_lines(edited: Edit) -> None:
     assert text == "loop.yaml:13: spec.data.key: this field is on line 12 already. Keep one of the two."
 
 
-def test_of_several_documents_the_first_loop_is_taken(project: Path) -> None:
+def test_other_documents_of_the_file_are_let_pass(project: Path) -> None:
     path = project / "loop.yaml"
-    path.write_text(
-        "kind: ConfigMap\n---\n" + path.read_text() + "---\n" + path.read_text().replace("visits", "second")
-    )
+    path.write_text("kind: ConfigMap\n---\n" + path.read_text() + "---\nkind: ModelRollout\n")
     assert load_loop(path).metadata.name == "visits"
+
+
+@pytest.mark.parametrize("kind", ["ModelLoop", "ModelLop"])
+def test_a_second_loop_in_the_file_is_refused_by_name(project: Path, kind: str) -> None:
+    path = project / "loop.yaml"
+    first = path.read_text()
+    second = first.replace("visits", "second").replace("growth", "growht").replace("kind: ModelLoop", f"kind: {kind}")
+    path.write_text(first + "---\n" + second)
+    lines = len(first.splitlines())
+    assert said(path) == (
+        f"loop.yaml:{lines + 3}: kind: this file holds 2 ModelLoops: visits (line 2), second (line {lines + 3}). "
+        "Give each a file of its own."
+    )
 
 
 def test_the_line_in_a_later_document_is_that_of_the_file(edited: Edit) -> None:

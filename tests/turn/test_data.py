@@ -21,7 +21,7 @@ def assembled(request: TurnRequest) -> pd.DataFrame:
     spec = data.spec_of(request)
 
     def read(partition: Partition) -> pd.DataFrame:
-        return canonical(read_table(folder_of(partition.uri)), spec.data)
+        return canonical(read_table(folder_of(partition.uri), spec.data.key), spec.data)
 
     return data.assemble(request, read, pd.read_parquet(folder_of(request.labels_uri)), data.delivered_digest)
 

@@ -86,8 +86,13 @@ def test_a_store_without_its_package_names_what_to_install() -> None:
 
 def test_a_name_never_leads_out_of_its_folder(base: str) -> None:
     for name in ("../other", "/etc/passwd", "a/../../b"):
-        with pytest.raises(ValueError, match="no name below"):
+        with pytest.raises(TidemillError, match="does not lie below"):
             files.join(base, name)
+
+
+def test_a_dot_in_a_name_is_no_folder(base: str) -> None:
+    files.write_bytes(files.join(base, "suite.json"), b"{}")
+    assert files.read_bytes(files.join(base, "./suite.json")) == b"{}"
 
 
 def test_a_folder_that_is_removed_is_gone_with_all_in_it_as_often_as_one_likes(base: str) -> None:

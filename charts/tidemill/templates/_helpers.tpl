@@ -29,6 +29,13 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ $root.Values.image.repository }}/{{ index . 1 }}:{{ $root.Values.image.tag | default $root.Chart.AppVersion }}
 {{- end }}
 
+{{/* the names of the registry's Secrets */}}
+{{- define "tidemill.pullSecrets" -}}
+{{- $names := list }}
+{{- range .Values.imagePullSecrets }}{{ $names = append $names .name }}{{ end }}
+{{- toJson $names }}
+{{- end }}
+
 {{- define "tidemill.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -73,10 +80,35 @@ envFrom: [{secretRef: {name: {{ . }}}}]
 {{- end }}
 {{- end }}
 
+{{/* what controller and server mount alike */}}
+{{- define "tidemill.mounts" -}}
+- {name: profile, mountPath: /etc/tidemill, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- if not .Values.state.urlSecret.name }}
+- {name: state, mountPath: /var/lib/tidemill}
+{{- end }}
+{{- end }}
+
 {{/* the namespaces that are known to have loops, as a YAML list */}}
 {{- define "tidemill.loopNamespaces" -}}
 {{- $more := ternary .Values.loopNamespaces list (eq .Values.scope "cluster") -}}
 {{- prepend $more .Release.Namespace | uniq | toYaml }}
+{{- end }}
+
+{{/* where the Pods of runs are: in a multi-user Kubeflow with their user; empty: in the loop's own namespace */}}
+{{- define "tidemill.runsNamespace" -}}
+{{- with .Values.pipelines }}{{ if .kubeflow.endpoint }}{{ .kubeflow.userNamespace | default .kubeflow.namespace }}{{ else }}{{ .argo.namespace }}{{ end }}{{ end }}
+{{- end }}
+
+{{/* a Pod's volume with a token of its service account for one audience, renewed by the kubelet: (list name audience) */}}
+{{- define "tidemill.tokenVolume" -}}
+- name: {{ index . 0 }}
+  projected: {sources: [{serviceAccountToken: {path: token, audience: {{ index . 1 | quote }}, expirationSeconds: 3600}}]}
+{{- end }}
+
+{{/* whom the token for Kubeflow is made for; empty: it asks for none, or Argo runs turns */}}
+{{- define "tidemill.kubeflowAudience" -}}
+{{- with .Values.pipelines.kubeflow }}{{ if .endpoint }}{{ .tokenAudience }}{{ end }}{{ end }}
 {{- end }}
 
 {{/* whether the steps' service account is made here */}}
@@ -93,6 +125,14 @@ envFrom: [{secretRef: {name: {{ . }}}}]
 helm.sh/hook: pre-install,pre-upgrade
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{/* MiB of predictions that may wait: three quarters of the volume, for a Pod that writes more than that has is evicted */}}
+{{- define "tidemill.spoolLimit" -}}
+{{- $bytes := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 }}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .Values.gateway.spool) }}
+{{- $number := toString .Values.gateway.spool | trimSuffix $unit | float64 }}
+{{- divf (mulf $number (get $bytes $unit) 0.75) 1048576 | floor | int64 }}
 {{- end }}
 
 {{- define "tidemill.scheduling" -}}
@@ -132,6 +172,14 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if and .Values.monitoring.serviceMonitor .Values.controlPlane.server.audience (not .Values.monitoring.tokenSecret.name) }}
 {{- fail "controlPlane.server.audience is set, so Prometheus' own token is not for this server: set monitoring.tokenSecret.name to a Secret with one that is" }}
+{{- end }}
+{{- with .Values.gateway }}
+{{- if and .autoscaling.enabled (gt (int .replicas) (int .autoscaling.maxReplicas)) }}
+{{- fail (printf "gateway.replicas is %d, the least with autoscaling, and gateway.autoscaling.maxReplicas is %d: lower the one or raise the other" (int .replicas) (int .autoscaling.maxReplicas)) }}
+{{- end }}
+{{- end }}
+{{- if lt (include "tidemill.spoolLimit" . | int64) 96 }}
+{{- fail (printf "gateway.spool is %v: give it 128Mi at the least. Three quarters of it may wait, and the alert that predictions do (TidemillLogNotShipping) begins at 64 MiB" .Values.gateway.spool) }}
 {{- end }}
 {{- if and (not .Values.mlflow.url) (not .Values.mlflow.enabled) }}
 {{- fail "no MLflow server: set mlflow.url, or leave mlflow.enabled=true" }}

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.one_a_day import Doubled, one_a_day, refuse_doubled
 from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.model import Partition
+from tidemill.loop.turn.request import folder_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,13 +21,15 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class FileSource:
-    """`pattern` is a folder (its files of that format) or a glob. A file being written must have another ending."""
+    """`pattern` is a folder (its files of that format) or a glob; `key` the column of the rows' keys. A file being
+    written must have another ending."""
 
-    def __init__(self, folder: Path, pattern: str, format: str) -> None:
-        self._folder, self._format = folder, format
+    def __init__(self, folder: Path, pattern: str, format: str, key: str) -> None:
+        self._folder, self._format, self._key = folder, format, key
         is_glob = any(character in pattern for character in "*?[")
         self._pattern = pattern if is_glob else pattern.rstrip("/") + f"/*.{format}"
         self._digests: dict[Path, tuple[int, int, str]] = {}
+        self._doubled: Doubled = {}
 
     @property
     def place(self) -> str:
@@ -37,16 +41,24 @@ class FileSource:
             start = day_of(path.name)
             if start is not None:
                 found.append(partition_of(start, self._digest(path), path.as_uri()))
-        return sorted(found, key=lambda partition: partition.id)
+        found, self._doubled = one_a_day(found)
+        return found
 
     def read(self, partition: Partition) -> pd.DataFrame:
-        return read_table(Path(partition.uri.removeprefix("file://")))
+        refuse_doubled(partition, self._doubled)
+        return read_table(folder_of(partition.uri), self._key)
 
     def _digest(self, path: Path) -> str:
-        stat = path.stat()
+        try:
+            stat = path.stat()
+        except OSError:  # a dangling link, say: reading it will tell
+            return "unreadable"
         known = self._digests.get(path)
         if known is None or known[:2] != (stat.st_mtime_ns, stat.st_size):
-            digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+            try:
+                digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError:
+                return f"unreadable:{stat.st_mtime_ns}"
             known = self._digests[path] = (stat.st_mtime_ns, stat.st_size, digest)
         return known[2]
 
@@ -66,15 +78,16 @@ def partition_of(start: datetime, digest: str, uri: str) -> Partition:
     return Partition(f"{start:%Y-%m-%d}", start, start + timedelta(days=1), digest, uri)
 
 
-def read_table(path: Path, content: bytes | None = None) -> pd.DataFrame:
-    """A Parquet or CSV file as a frame; `content` is its bytes where it is not on this machine. Raises DataUnreadable
-    naming the file and what the reader said."""
+def read_table(path: Path, key: str, content: bytes | None = None) -> pd.DataFrame:
+    """A Parquet or CSV file as a frame; `content` is its bytes where it is not on this machine. The column `key` of a
+    CSV is text as it stands there: 000123 is another key than 123, and both are others than 123.0. Raises
+    DataUnreadable naming the file and what the reader said."""
     import pandas as pd
 
     source = path if content is None else io.BytesIO(content)
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(source)
-        return pd.read_csv(source)
+        return pd.read_csv(source, converters={key: lambda text: text or None})
     except Exception as error:  # readers raise a dozen kinds; all mean the same to the loop
         raise DataUnreadable(f"{path.name} is no readable {path.suffix[1:]} table: {error}") from error

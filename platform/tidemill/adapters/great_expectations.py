@@ -44,17 +44,9 @@ class GreatExpectationsValidator:
 
     def _open(self) -> Any:
         if self._batches is None:
-            os.environ.setdefault("TQDM_DISABLE", "1")
-            # What it logs as an error is raised here, or told as a failure: a stack trace beside that helps nobody. Set
-            # before it is imported: that alone says a hundred lines.
-            logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-            try:
-                import great_expectations as gx
-                from great_expectations.data_context.types.base import ProgressBarsConfig
-            except ImportError as error:
-                raise TidemillError(
-                    "data.expectations needs Great Expectations: install it with `pip install tidemill[pipelines]`."
-                ) from error
+            gx = library()
+            from great_expectations.data_context.types.base import ProgressBarsConfig
+
             context = gx.get_context(mode="ephemeral")
             context.variables.progress_bars = ProgressBarsConfig(globally=False)
             asset = context.data_sources.add_pandas("delivered").add_dataframe_asset("partition")
@@ -70,6 +62,21 @@ class GreatExpectationsValidator:
         if key not in self._suites:
             self._suites[key] = _load(uri, text, per_partition)
         return self._suites[key]
+
+
+def library() -> Any:
+    """Great Expectations. Raises TidemillError where it is not installed."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    # What it logs as an error is raised here, or told as a failure: a stack trace beside that helps nobody. Set before
+    # it is imported: that alone says a hundred lines.
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    try:
+        import great_expectations as gx
+    except ImportError as error:
+        raise TidemillError(
+            "data.expectations needs Great Expectations: install it with `pip install tidemill[pipelines]`."
+        ) from error
+    return gx
 
 
 def _load(uri: str, text: bytes, per_partition: bool) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.file_source import day_of, partition_of, read_table
-from tidemill.loop.errors import DataUnreadable
+from tidemill.adapters.one_a_day import Doubled, one_a_day, refuse_doubled
+from tidemill.loop.errors import DataUnreadable, TidemillError
 from tidemill.loop.model import Partition
 from tidemill.loop.turn.files import join, listing, read_bytes
 
@@ -18,20 +19,28 @@ if TYPE_CHECKING:
 
 
 class StoreSource:
-    """`pattern` is a folder below the URI `root` (its objects of that format) or a glob. An object is there whole or
-    not at all, so none is ever seen half-written. Content is read once for each ETag; `known` remembers it for longer
-    than this object lives: (stamp, digest) by URI."""
+    """`pattern` is a folder below the URI `root` (its objects of that format) or a glob; `key` the column of the rows'
+    keys. An object is there whole or not at all, so none is ever seen half-written. Content is read once for each ETag;
+    `known` remembers it for longer than this object lives: (stamp, digest) by URI."""
 
     def __init__(
-        self, root: str, pattern: str, format: str, known: MutableMapping[str, tuple[str, str]] | None = None
+        self, root: str, pattern: str, format: str, key: str, known: MutableMapping[str, tuple[str, str]] | None = None
     ) -> None:
-        parts = pattern.rstrip("/").split("/")
+        self._key = key
+        # A key is its letters: to a store `./data` is another folder than `data`, to a laptop the same.
+        parts = [part for part in pattern.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise TidemillError(
+                f"data.source is {pattern}, which leads out of the loop's folder {root}: on a cluster a loop reads "
+                "nothing else of the store. Bring the data into that folder and name it there, such as data/."
+            )
         if not any(map(_is_glob, parts)):
             parts.append(f"*.{format}")
         fixed = next(number for number, part in enumerate(parts) if _is_glob(part))
         self._folder = join(root, *parts[:fixed])
         self._below = parts[fixed:]
         self._digests: MutableMapping[str, tuple[str, str]] = {} if known is None else known
+        self._doubled: Doubled = {}
 
     @property
     def place(self) -> str:
@@ -45,11 +54,13 @@ class StoreSource:
             if entry["type"] == "file" and start is not None and self._matches(parts):
                 uri = join(self._folder, *parts)
                 found.append(partition_of(start, self._digest(uri, _stamp(entry)), uri))
-        return sorted(found, key=lambda partition: partition.id)
+        found, self._doubled = one_a_day(found)
+        return found
 
     def read(self, partition: Partition) -> pd.DataFrame:
+        refuse_doubled(partition, self._doubled)
         try:
-            return read_table(Path(partition.uri), read_bytes(partition.uri))
+            return read_table(Path(partition.uri), self._key, read_bytes(partition.uri))
         except FileNotFoundError as error:
             raise DataUnreadable(f"{partition.uri} was there and is gone. Deliver it again.") from error
 

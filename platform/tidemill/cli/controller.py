@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .every import seconds
+
 
 @click.command()
 @click.option("--profile", type=click.Path(path_type=Path), envvar="TIDEMILL_PROFILE", required=True, help="A Profile.")
@@ -17,10 +19,6 @@ def command(profile: Path, namespaces: tuple[str, ...], every: str, workers: int
     """Keep the ModelLoops of a cluster, until told to stop."""
     from tidemill.controller.start import run_controller
     from tidemill.spec.loading import load_profile
-    from tidemill.spec.quantities import parse_duration
 
-    try:
-        pause = parse_duration(every).total_seconds()
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--every") from error
+    pause = seconds(every)
     run_controller(load_profile(profile).spec, namespaces, pause, workers, health)

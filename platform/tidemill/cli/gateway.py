@@ -49,8 +49,8 @@ KEEP_ALIVE = 75  # seconds
     show_default=True,
     help="A folder of this process alone, that outlives it.",
 )
-@click.option("--spool-limit", envvar="TIDEMILL_SPOOL_LIMIT_MIB", type=int, default=768, show_default=True,
-              help="MiB of predictions that may wait there while the store is away.")  # fmt: skip
+@click.option("--spool-limit", envvar="TIDEMILL_SPOOL_LIMIT_MIB", type=click.IntRange(min=1), default=768,
+              show_default=True, help="MiB of predictions that may wait there while the store is away.")  # fmt: skip
 @click.option("--log-seconds", envvar="TIDEMILL_LOG_SECONDS", type=click.FloatRange(min=0.1), default=2.0,
               show_default=True, help="How often predictions are shipped.")  # fmt: skip
 @click.option("--drain-seconds", envvar="TIDEMILL_DRAIN_SECONDS", type=click.FloatRange(min=0), default=5.0,

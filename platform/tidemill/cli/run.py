@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .every import seconds
 from .keeping import Keeping
 from .output import emit, output_option
 from .plan import tick_data
@@ -36,15 +37,11 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
     JSON each; with --once it is one document.
     """
     from tidemill.adapters.system_clock import SystemClock
-    from tidemill.spec.quantities import parse_duration
 
     from .wiring import open_context, open_gateway
 
     lives_here(project, "run")
-    try:
-        pause = parse_duration(every).total_seconds()
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--every") from error
+    pause = seconds(every)
     clock, telling = SystemClock(), Telling(output)
     gateway = open_gateway(project, clock, port=port)
     context = open_context(project, gateway, None if once and output == "json" else telling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,9 @@ import click
 
 from .output import emit, output_option
 from .project import Project, project_argument
+
+_HERE = "`tidemill run --once` trains the first one"
+_THERE = "`tidemill train` asks for the first one now"
 
 
 @click.command()
@@ -20,7 +24,7 @@ def command(project: Project, output: str) -> None:
 
     server = open_server(project)
     if server is not None:
-        emit(server.status(), output, partial(_render, first="`tidemill train` asks for the first one now"))
+        emit(server.status(), output, partial(_render, first=_THERE))
         return
     from tidemill.adapters.system_clock import SystemClock
     from tidemill.loop.status import status
@@ -29,40 +33,73 @@ def command(project: Project, output: str) -> None:
     emit(status(open_context(project), clock.now()), output, _render)
 
 
-def _render(data: dict[str, Any], first: str = "`tidemill run --once` trains the first one") -> str:
-    lines = [f"{data['loop']}"]
+def _render(data: dict[str, Any], first: str = _HERE) -> str:
+    lines = [("champion", _champion(data, first)), *_tried(data), *_data(data), *_ahead(data)]
+    return "\n".join([str(data["loop"]), *(f"  {name:<11} {text}" for name, text in lines)])
+
+
+def _champion(data: dict[str, Any], first: str) -> str:
     champion = data["champion"]
     if champion is None:
-        lines.append(f"  champion    none yet; {first}")
-    else:
-        corrected = champion["calibrator"]
-        repair = f", corrected ({corrected['intercept']:+.3f}, slope {corrected['slope']:.3f})" if corrected else ""
-        lines.append(
-            f"  champion    version {champion['version']} since {champion['since'][:16]} ({champion['reason']}){repair}"
-        )
-    rollout = data["rollout"]
+        return "none yet" if _is_begun(data) else f"none yet; {first}"
+    corrected = champion["calibrator"]
+    repair = f", corrected ({corrected['intercept']:+.3f}, slope {corrected['slope']:.3f})" if corrected else ""
+    return f"version {champion['version']} since {champion['since'][:16]} ({champion['reason']}){repair}"
+
+
+def _is_begun(data: dict[str, Any]) -> bool:
+    """Once anything happened, what the loop waits for is in what the last tick said, and no advice of ours."""
+    seen = data["partitions"]["admitted"] + data["partitions"]["quarantined"]
+    return bool(data["last_tick"] or data["turn"] or seen or data.get("requests"))
+
+
+def _tried(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    rollout, turn, failure = data["rollout"], data["turn"], data.get("last_failure")
     if rollout is not None:
         where = f"version {rollout['challenger']}, {rollout['step']}, {rollout['status']}"
-        lines.append(f"  rollout     {where}: {rollout['message']}")
-    turn = data["turn"]
+        yield "rollout", f"{where}: {rollout['message']}"
     if turn is not None:
-        lines.append(f"  last turn   {turn['id']} {turn['status']} ({turn['reason']}): {turn['message']}")
-    data_line = data["partitions"]
-    lines.append(
-        f"  data        {data_line['admitted']} partitions admitted ({data_line['rows']:,} rows), "
-        f"{data_line['quarantined']} quarantined"
+        yield "last turn", _turn(turn)
+    if failure is not None and failure["id"] != turn["id"]:
+        yield "before it", _turn(failure)
+
+
+def _turn(turn: dict[str, Any]) -> str:
+    return f"{turn['id']} {turn['status']} ({turn['reason']}): {turn['message']}"
+
+
+def _data(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    partitions, outcomes, held = data["partitions"], data["outcomes"], data.get("last_quarantined")
+    yield (
+        "data",
+        f"{partitions['admitted']} partitions admitted ({partitions['rows']:,} rows), "
+        f"{partitions['quarantined']} quarantined",
     )
-    outcomes = data["outcomes"]
-    lines.append(
-        f"  outcomes    {outcomes['known']:,} labels, {outcomes['joined']:,} joined to predictions in closed days"
-    )
+    if held is not None:
+        yield "held back", f"the latest is {held['id']} ({held['reason']}): {held['message']}"
+    yield "outcomes", f"{outcomes['known']:,} labels, {outcomes['joined']:,} joined to predictions in closed days"
+
+
+def _ahead(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if data["last_tick"]:
-        lines.append(f"  last tick   {data['last_tick'][:16]}")
+        yield "last tick", data["last_tick"][:16]
     if data["signals"]:
-        lines.append("  signals     " + "; ".join(signal["message"] for signal in data["signals"]))
+        yield "signals", "; ".join(signal["message"] for signal in data["signals"])
+    for request in data.get("requests", []):
+        what = f"{request['what']} {request['target']}" if request["what"] == "admit" else request["what"]
+        yield "asked", f"{what}, by {request['by']} at {request['at'][:16]}: the next tick acts on it"
+    for waiting in data.get("waiting", []):
+        if not _is_said(waiting, data):
+            yield "waits", waiting["message"]
     if data["last_days"]:
-        lines.append(
-            "  last days   "
-            + ", ".join(f"{day['day']} loss {day['loss']:.4f} (n {day['n']})" for day in data["last_days"])
+        yield (
+            "last days",
+            ", ".join(f"{day['day']} loss {day['loss']:.4f} (n {day['n']})" for day in data["last_days"]),
         )
-    return "\n".join(lines)
+
+
+def _is_said(waiting: dict[str, Any], data: dict[str, Any]) -> bool:
+    """In the line of the rollout, or of the champion that there is none of."""
+    if waiting["event"] == "serving.waiting":
+        return data["champion"] is None
+    return bool(waiting["event"].startswith("rollout."))

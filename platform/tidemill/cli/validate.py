@@ -24,13 +24,15 @@ def command(file: Path, profile: Path | None, imports: bool, output: str) -> Non
     Each problem is a line: file, line, field, what is wrong, and the nearest right thing. Your functions are imported
     to see that they can be called.
     """
+    from tidemill.adapters.data_columns import unknown_columns
+    from tidemill.adapters.expectation_suite import suite_problems
     from tidemill.spec.checking import check_loop
     from tidemill.spec.errors import SpecError, shown
     from tidemill.spec.find import find_loop
     from tidemill.spec.loading import load_profile
 
     path = find_loop(file)
-    findings = check_loop(path, imports)
+    findings = check_loop(path, imports, suite_problems, unknown_columns)
     problems = list(findings.problems)
     try:
         load_profile(profile)

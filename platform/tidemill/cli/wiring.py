@@ -85,11 +85,11 @@ def open_outcomes(project: Project) -> Outcomes:
 def open_source(project: Project) -> DataSource:
     from tidemill.adapters.file_source import FileSource
 
-    source = project.loop.spec.data.source
+    source, key = project.loop.spec.data.source, project.loop.spec.data.key
     if source.parquet is not None:
-        return FileSource(project.folder, source.parquet, "parquet")
+        return FileSource(project.folder, source.parquet, "parquet", key)
     assert source.csv is not None, "the spec takes exactly one source"
-    return FileSource(project.folder, source.csv, "csv")
+    return FileSource(project.folder, source.csv, "csv", key)
 
 
 def open_serving(project: Project, name: str, gateway: Gateway | None):  # type: ignore[no-untyped-def]

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from tidemill.decisions.verdict import Reason
 from tidemill.spec.conditions import Condition
 
+from .reasons import ConditionReason
+
 _LONGEST = 1000  # characters of a message; the whole is in the log
+
+
+# No other text: a reason that no page explains tells nobody anything.
+Why = Reason | ConditionReason
 
 
 @dataclass(frozen=True)
 class Fact:
     kind: str
     status: Literal["True", "False", "Unknown"]
-    reason: str
+    reason: Why
     message: str
 
 
@@ -32,7 +39,7 @@ def conditions(
         made = Condition(
             type=fact.kind,
             status=fact.status,
-            reason=fact.reason,
+            reason=str(fact.reason),
             message=_short(fact.message),
             last_transition_time=since,
             observed_generation=generation,

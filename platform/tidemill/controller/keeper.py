@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from tidemill.loop.errors import LeaseHeld, TemporaryError, TidemillError
 from tidemill.spec.errors import SpecError
 
+from .reasons import ConditionReason
 from .status import failed_status, paused_status
 from .ticker import Tell as Tell
 from .ticker import Ticked
@@ -98,7 +99,7 @@ class Keeper:
             )
             _log.debug("the release of %s/%s failed", owner.namespace, owner.name, exc_info=True)
             again = self._pause(wanted, message, "loop.release.failed")
-            status = failed_status("ReleaseFailed", message, wanted.generation, wanted.status, now)
+            status = failed_status(ConditionReason.RELEASE_FAILED, message, wanted.generation, wanted.status, now)
             return Done(status, again, message)
         self.forget(owner.uid)
         return Done(None, None, released=True)
@@ -110,10 +111,10 @@ class Keeper:
             told = self._told_before(wanted, message)
             if not told:
                 self._tell(owner, "spec.invalid", message)
-            status = failed_status("InvalidSpec", message, wanted.generation, wanted.status, now)
+            status = failed_status(ConditionReason.INVALID_SPEC, message, wanted.generation, wanted.status, now)
             return Done(status, self._look_after(wanted, now), "" if told else message)
         reason = _reason(error)
-        if reason == "InternalError":
+        if reason is ConditionReason.INTERNAL_ERROR:
             _log.error("the tick of %s/%s failed", owner.namespace, owner.name, exc_info=error)
             message = f"{type(error).__name__}: {error}. The controller's log has the trace; this is a bug."
         again = self._pause(wanted, message)
@@ -131,12 +132,12 @@ class Keeper:
         return last == message
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> ConditionReason:
     from tidemill.adapters.kubernetes.api import ApiError
 
-    kinds: tuple[tuple[type[Exception], str], ...] = (
-        (TemporaryError, "Unavailable"),
-        (ApiError, "Refused"),
-        (TidemillError, "Failed"),
+    kinds: tuple[tuple[type[Exception], ConditionReason], ...] = (
+        (TemporaryError, ConditionReason.UNAVAILABLE),
+        (ApiError, ConditionReason.REFUSED),
+        (TidemillError, ConditionReason.FAILED),
     )
-    return next((reason for kind, reason in kinds if isinstance(error, kind)), "InternalError")
+    return next((reason for kind, reason in kinds if isinstance(error, kind)), ConditionReason.INTERNAL_ERROR)

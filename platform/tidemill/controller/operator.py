@@ -20,6 +20,7 @@ from tidemill.loop.errors import TidemillError
 from .keeper import Keeper, Tell
 from .loop_object import LoopObjects
 from .queue import Key, Queue
+from .reasons import ConditionReason
 from .status import failed_status
 from .wanted import WOKEN, Seen, Wanted, key_of
 
@@ -113,7 +114,7 @@ class Operator:
             "Kubeflow, the state store) does not answer. The other loops go on."
         )
         self._tell(wanted.owner, "tick.slow", message)
-        status = failed_status("TickSlow", message, wanted.generation, wanted.status, datetime.now(UTC))
+        status = failed_status(ConditionReason.TICK_SLOW, message, wanted.generation, wanted.status, datetime.now(UTC))
         try:
             self._objects.write(wanted.owner, wanted.status, status)
         except TidemillError as error:

@@ -11,6 +11,7 @@ from tidemill.loop.turn.files import join
 from tidemill.spec.resources import StepNeeds
 
 from .remembered import RememberedContent, RememberedRegistry
+from .step_secrets import check_secrets
 from .wanted import Owner
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tidemill.loop.context import Context
     from tidemill.loop.ports import Notifier, Pipelines, Serving, State
     from tidemill.spec.model_loop import ModelLoop
-    from tidemill.spec.profile import Pods, ProfileSpec
+    from tidemill.spec.profile import Pods, ProfileSpec, StepPods
 
     from .rollouts import Rollouts
 
@@ -70,7 +71,7 @@ class Place:
         state = self.state(owner)
         registry = MlflowRegistry(self._tracking, join(root, "artifacts"))
         ports = Ports(
-            source=StoreSource(root, pattern, format, RememberedContent(state, owner.name)),
+            source=StoreSource(root, pattern, format, loop.spec.data.key, RememberedContent(state, owner.name)),
             log=StoredPredictionLog(join(root, "predictions"), merge=True, cache=self._cache(owner)),
             outcomes=SqlOutcomes(self.database, f"{owner.namespace}/{owner.name}"),
             registry=ScopedRegistry(RememberedRegistry(registry), prefix),
@@ -100,7 +101,7 @@ class Place:
     def _prefix(self, owner: Owner) -> str:
         return "" if owner.namespace == self._home else f"{owner.namespace}."
 
-    def _steps(self) -> Pods:
+    def _steps(self) -> StepPods:
         place = self._profile.pipelines
         if place.kubeflow is not None:
             return place.kubeflow.steps
@@ -132,13 +133,17 @@ class Place:
         kubeflow, argo, steps = self._profile.pipelines.kubeflow, self._profile.pipelines.argo, self._steps()
         if kubeflow is None:
             assert argo is not None, "self._steps raised else"
+            check_secrets(loop, owner.namespace, {argo.namespace or owner.namespace}, steps.allowed_secrets)
             if not self._argo_is_there:  # asked until it is, not for each of a thousand loops
                 choose("", serves_workflows(self.api), "argo")
                 self._argo_is_there = True
             settings = step_settings(steps, loop, argo.namespace or owner.namespace)
             return ArgoPipelines(self.api, name, settings)
+        # In a multi-user installation it is the user's namespace, in another one that says nothing: we cannot tell.
+        runs_in = {kubeflow.namespace, kubeflow.user_namespace or kubeflow.namespace}
+        check_secrets(loop, owner.namespace, runs_in, steps.allowed_secrets)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
-        settings = step_settings(steps, loop, kubeflow.namespace)
+        settings = step_settings(steps, loop, kubeflow.runs_namespace)
         return KubeflowPipelines(
             KubeflowServer(kubeflow.endpoint, kubeflow.user_namespace, token),
             compiled("training"),
@@ -146,7 +151,7 @@ class Place:
             name,
             root,
             SystemClock(),  # how long a run took, whatever time the loop lives in
-            Explainer(self.api, kubeflow.namespace),
+            Explainer(self.api, kubeflow.runs_namespace),
         )
 
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:
@@ -165,6 +170,7 @@ def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
     return ModelServing(
         image=loop.spec.model.image or pods.image,
         pull_policy=pods.pull_policy,
+        pull_secrets=pods.pull_secrets,
         environment=pods.env,
         credentials=tuple(secret.name for secret in pods.secrets),
         service_account=pods.service_account or None,
@@ -184,6 +190,7 @@ def step_settings(pods: Pods, loop: ModelLoop, namespace: str) -> StepSettings:
         namespace=namespace,
         image=loop.spec.model.image or pods.image,
         image_pull_policy=pods.pull_policy,
+        image_pull_secrets=pods.pull_secrets,
         service_account=pods.service_account,
         env=pods.env,
         secrets=(*(SecretEnv(secret.name, secret.keys) for secret in pods.secrets), *of_all.secrets),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
@@ -12,6 +12,7 @@ from tidemill.loop.standing import step_of
 from tidemill.spec.model_rollout import ModelRolloutSpec, ModelRolloutStatus
 
 from .conditions import Fact, conditions
+from .reasons import ConditionReason
 
 _PHASES = {"running": "Running", "paused": "Paused", "promoted": "Promoted", "aborted": "Aborted"}
 _ACTIONS = {"running": "hold", "paused": "pause", "promoted": "promote", "aborted": "abort"}
@@ -74,10 +75,10 @@ def _held() -> dict[str, str]:
 
 def _ready(rollout: Mapping[str, Any]) -> list[Fact]:
     if rollout["status"] not in ("running", "paused"):
-        return [Fact("Ready", "False", str(rollout["reason"]), "The rollout is over.")]
+        return [Fact("Ready", "False", cast(Reason, rollout["reason"]), "The rollout is over.")]
     if rollout["reason"] == Reason.NOT_READY or not rollout["steps"]:
-        return [Fact("Ready", "False", str(Reason.NOT_READY), rollout.get("message") or "It is being made ready.")]
-    return [Fact("Ready", "True", "Answers", f"Version {rollout['challenger']} can answer.")]
+        return [Fact("Ready", "False", Reason.NOT_READY, rollout.get("message") or "It is being made ready.")]
+    return [Fact("Ready", "True", ConditionReason.ANSWERS, f"Version {rollout['challenger']} can answer.")]
 
 
 def _arms(context: Context, rollout: Mapping[str, Any]) -> list[dict[str, Any]]:

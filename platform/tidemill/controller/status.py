@@ -12,10 +12,11 @@ from tidemill.loop.standing import running_rollout, step_of
 from tidemill.loop.tick import TickReport
 from tidemill.spec.loop_status import ModelLoopStatus
 
-from .conditions import Fact, conditions, known
+from .conditions import Fact, Why, conditions, known
+from .reasons import ConditionReason
 from .rollout_object import rollout_name
 
-RECONCILED = Fact("Reconciled", "True", "Reconciled", "The last tick did all that it could.")
+RECONCILED = Fact("Reconciled", "True", ConditionReason.RECONCILED, "The last tick did all that it could.")
 
 
 def loop_status(
@@ -47,7 +48,7 @@ def loop_status(
 
 
 def failed_status(
-    reason: str, message: str, generation: int, before: Mapping[str, Any], now: datetime
+    reason: Why, message: str, generation: int, before: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
     """The tick could not be done: what was known before stays, and why it stays is said."""
     facts = [Fact("Reconciled", "False", reason, message)]
@@ -60,7 +61,7 @@ def failed_status(
 
 def paused_status(generation: int, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     message = "Nothing is done for this loop until the annotation tidemill.dev/paused is removed; it goes on serving."
-    return failed_status("Paused", message, generation, before, now)
+    return failed_status(ConditionReason.PAUSED, message, generation, before, now)
 
 
 def _rollout(loop: str, rollout: dict[str, Any]) -> dict[str, Any]:
@@ -77,14 +78,14 @@ def _ready(report: TickReport, champion: Mapping[str, Any] | None) -> Fact:
     if champion is None:
         why = waiting.get("turn.waiting")
         if report.turn is not None:
-            return Fact("Ready", "False", str(Reason.TURN_RUNNING), "The turn that makes the first champion runs.")
+            return Fact("Ready", "False", Reason.TURN_RUNNING, "The turn that makes the first champion runs.")
         if why is not None:
-            return Fact("Ready", "False", str(why.reason), why.message)
-        return Fact("Ready", "False", str(Reason.NOT_READY), "There is no champion yet.")
+            return Fact("Ready", "False", why.reason, why.message)
+        return Fact("Ready", "False", Reason.NOT_READY, "There is no champion yet.")
     unready = waiting.get("serving.waiting") or waiting.get("champion.unready")
     if unready is not None:
-        return Fact("Ready", "False", str(unready.reason), unready.message)
-    return Fact("Ready", "True", "Serving", f"Version {champion['version']} answers.")
+        return Fact("Ready", "False", unready.reason, unready.message)
+    return Fact("Ready", "True", ConditionReason.SERVING, f"Version {champion['version']} answers.")
 
 
 def _training(report: TickReport) -> Fact:
@@ -92,8 +93,8 @@ def _training(report: TickReport) -> Fact:
     running = waiting.get("turn.running")
     if report.turn is not None:
         message = f"Turn {report.turn} runs." if running is None else running.message
-        return Fact("Training", "True", str(Reason.TURN_RUNNING), message)
+        return Fact("Training", "True", Reason.TURN_RUNNING, message)
     why = waiting.get("turn.waiting")
     if why is not None:
-        return Fact("Training", "False", str(why.reason), why.message)
-    return Fact("Training", "False", str(Reason.NO_SIGNAL), "No turn runs.")
+        return Fact("Training", "False", why.reason, why.message)
+    return Fact("Training", "False", Reason.NO_SIGNAL, "No turn runs.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tidemill.loop.errors import TidemillError
 
 from .conditions import Fact
+from .reasons import ConditionReason
 from .status import RECONCILED, loop_status
 from .wanted import VERSION, Owner, Wanted
 
@@ -68,7 +69,7 @@ class Ticker:
             try:
                 rollouts.show(context, wanted.rollouts, now)
             except TidemillError as error:  # the loop itself went on
-                reconciled = Fact("Reconciled", "False", "RolloutNotShown", str(error))
+                reconciled = Fact("Reconciled", "False", ConditionReason.ROLLOUT_NOT_SHOWN, str(error))
             status = loop_status(context, report, wanted.generation, wanted.status, now, reconciled)
         return Ticked(status, _is_busy(report, status), "" if reconciled is RECONCILED else reconciled.message)
 

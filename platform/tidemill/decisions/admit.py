@@ -28,8 +28,9 @@ class AdmitAction(StrEnum):
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """One delivered partition. `changed_types` holds (column, was, is); `history` the summaries of the admitted
-    partitions before it, oldest first; `max_event_time` is None where no row has a time."""
+    """One delivered partition. `changed_types` holds (column, was, is); `bad_label` a label that is neither 0 nor 1,
+    and its key; `history` the summaries of the admitted partitions before it, oldest first; `max_event_time` is None
+    where no row has a time."""
 
     partition: str
     rows: int
@@ -39,6 +40,7 @@ class BatchFacts:
     max_event_time: datetime | None = None
     missing_columns: tuple[str, ...] = ()
     changed_types: tuple[tuple[str, str, str], ...] = ()
+    bad_label: str = ""
     expectation_failures: tuple[str, ...] = ()
     unreadable: str | None = None
     summary: Summary | None = None
@@ -75,7 +77,8 @@ def _missing_columns(facts: BatchFacts) -> Verdict[AdmitAction] | None:
         return None
     names = ", ".join(facts.missing_columns)
     evidence = {"missing": list(facts.missing_columns)}
-    return _hold(facts, Reason.SCHEMA_CHANGED, f"lacks {names}. Deliver it again with every column.", evidence)
+    message = f"lacks {names}. Deliver it again with every column, or correct the names in spec.data."
+    return _hold(facts, Reason.SCHEMA_CHANGED, message, evidence)
 
 
 def _in_the_future(facts: BatchFacts) -> Verdict[AdmitAction] | None:
@@ -94,11 +97,22 @@ def _changed_types(facts: BatchFacts) -> Verdict[AdmitAction] | None:
     return _hold(facts, Reason.SCHEMA_CHANGED, f"changed its types: {changes}. Deliver it again as before.", evidence)
 
 
+def _bad_labels(facts: BatchFacts) -> Verdict[AdmitAction] | None:
+    if not facts.bad_label:
+        return None
+    message = (
+        f"holds labels that are neither 0 nor 1, such as {facts.bad_label}. Deliver it again with 0 and 1, or without "
+        "the column, and send its outcomes."
+    )
+    return _hold(facts, Reason.BAD_LABELS, message)
+
+
 HARD_POLICIES: tuple[Policy, ...] = (
     _unreadable,  # nothing else can be known of it
     _empty,  # no rows satisfy every expectation
     _missing_columns,  # before the time: without its column there is none
     _in_the_future,  # its events have not happened: wrong clock or wrong file
+    _bad_labels,  # they would be trained on
     _changed_types,  # the model would refuse it, or worse, not
 )
 

@@ -48,7 +48,7 @@ Policy = Callable[[TurnFacts, Limits, int], Verdict[StartAction] | None]
 def start(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction]:
     """Starts a turn, or says what it waits for. `min_rows` is what evaluation will ask for (accept.minRows).
 
-    A Manual signal passes everything but a running turn or rollout: a person knows why. Without a champion, enough rows
+    A Manual signal passes everything but a running turn or rollout, and no data at all: a person knows why. Without a champion, enough rows
     are a signal of their own (Bootstrap), which the limits hold back like any other, until spec or code are changed.
     """
     for policy in POLICIES:
@@ -71,6 +71,13 @@ def _rollout_running(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict
     if not facts.rollout_running:
         return None
     return _wait(Reason.ROLLOUT_RUNNING, "A challenger is being rolled out; the next turn can start when it is judged.")
+
+
+def _nothing(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
+    if not _manual(facts) or facts.admitted_rows:
+        return None
+    message = f"{_pending(facts)} waits: no partition is admitted, so there is nothing to train on."
+    return _wait(Reason.TOO_LITTLE_DATA, message, admitted_rows=0, needed=1)
 
 
 def _too_little_data(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction] | None:
@@ -126,6 +133,7 @@ def _too_few_outcomes(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdic
 POLICIES: tuple[Policy, ...] = (
     _turn_running,  # two turns at once would both answer the same signals
     _rollout_running,  # a challenger under judgement is not superseded
+    _nothing,  # whoever asks
     _too_little_data,  # the first model could not be evaluated
     _no_signal,
     _cooldown,

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     EMPTY = "Empty"  # the partition has no rows
     UNREADABLE = "Unreadable"  # the partition could not be read
     SCHEMA_CHANGED = "SchemaChanged"  # a column is missing or changed its type
+    BAD_LABELS = "BadLabels"  # a label in the partition is neither 0 nor 1
     IN_THE_FUTURE = "InTheFuture"  # the partition holds events later than now
     EXPECTATION_FAILED = "ExpectationFailed"  # a hard expectation does not hold
     UNLIKE_HISTORY = "UnlikeHistory"  # farther from every admitted partition than the declared rate allows

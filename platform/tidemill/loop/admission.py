@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from tidemill.decisions.admit import AdmitAction, BatchFacts, admit
@@ -10,8 +11,10 @@ from tidemill.decisions.verdict import Reason
 from tidemill.stats.summary import Summary, summarize
 
 from .context import Context, Event, Write
+from .delivered_labels import labels_from, look_again, take_labels
 from .errors import DataUnreadable
-from .frames import arrays, canonical, changed_kinds, feature_columns, kinds_of
+from .frames import arrays, canonical, changed_kinds, feature_columns, kinds_of, labels_of
+from .judgement import Standing, standing, stands_otherwise
 from .model import Partition
 
 if TYPE_CHECKING:
@@ -20,13 +23,16 @@ if TYPE_CHECKING:
 
 def admit_arrivals(context: Context, now: datetime) -> None:
     known = {document["id"]: document for document in context.state.documents(context.name, "partition")}
+    stands = cache(partial(standing, context))  # read once a tick, and only where somebody asks
     for partition in context.ports.source.partitions():
         if partition.start <= now < partition.end:
             context.wait(_incomplete(partition, now))
             continue
         document = known.get(partition.id)
-        if document is None or _is_new(document, partition, now):
-            known[partition.id] = _judge(context, partition, document, list(known.values()), now)
+        if document is None or _is_new(document, partition, now) or stands_otherwise(document, stands):
+            known[partition.id] = _judge(context, partition, document, list(known.values()), stands, now)
+        elif document["status"] == "admitted":
+            look_again(context, partition, document, now)
 
 
 def _is_new(document: dict[str, Any], partition: Partition, now: datetime) -> bool:
@@ -45,6 +51,7 @@ def _judge(
     partition: Partition,
     before: dict[str, Any] | None,
     known: list[dict[str, Any]],
+    stands: Standing,
     now: datetime,
 ) -> dict[str, Any]:
     admitted = [document for document in known if document["status"] == "admitted" and document["id"] != partition.id]
@@ -65,6 +72,8 @@ def _judge(
         "rows": facts.rows,
         "revision": revision,
         "judged_at": now.isoformat(),
+        "judged_by": stands(),
+        "labels_from": labels_from(context),
         # Nulls say nothing of a column's kind: what it was before still holds.
         "kinds": {
             name: expected.get(name, kind) if kind == "nothing" else kind for name, kind in _kinds(frame).items()
@@ -74,7 +83,7 @@ def _judge(
         document["distance"] = verdict.evidence["distance"]
         document["moved"] = [moved["column"] for moved in verdict.evidence["moved"]]
     if status == "admitted" and frame is not None:
-        _take_labels(context, frame, partition, now)
+        take_labels(context, frame, partition, now)
     event = Event(now, f"partition.{status}", verdict.reason, verdict.message, dict(verdict.evidence))
     id = f"partition/{partition.id}/{partition.digest[-16:]}/{verdict.reason}"
     writes = [Write("partition", partition.id, document), *_summary(document, facts.summary)]
@@ -85,7 +94,8 @@ def _judge(
 def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
     """Lets a quarantined partition in after all: a lasting change is news to the gate until somebody says it is right.
 
-    What cannot be read, lacks columns or has no rows stays out, whoever asks.
+    What cannot be read, lacks its key or time, has no rows or labels that are none stays out, whoever asks. A feature's
+    column may be gone for good: days after it are then expected to lack it, too.
     """
     held = context.state.get(context.name, "partition", id)
     delivered = {partition.id: partition for partition in context.ports.source.partitions()}.get(id)
@@ -93,7 +103,7 @@ def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
         return
     before = [p for p in context.state.documents(context.name, "partition") if p["status"] == "admitted"]
     frame, facts = _facts(context, delivered, {}, before, now)
-    if frame is None or facts.missing_columns or not facts.rows:
+    if frame is None or facts.missing_columns or facts.bad_label or not facts.rows:
         message = f"Partition {id} stays out, though asked for {said}: {held['message']}"
         context.wait(Event(now, "partition.quarantined", Reason(held["reason"]), message))
         return
@@ -107,8 +117,9 @@ def admit_by_hand(context: Context, id: str, said: str, now: datetime) -> None:
         "kinds": kinds_of(frame),
         "rows": facts.rows,
         "judged_at": now.isoformat(),
+        "labels_from": labels_from(context),
     }
-    _take_labels(context, frame, delivered, now)
+    take_labels(context, frame, delivered, now)
     event = Event(now, "partition.admitted", Reason.APPROVED, message)
     writes = [Write("partition", id, document), *_summary(document, facts.summary)]
     context.record(event, writes, f"partition/{id}/{delivered.digest[-16:]}/{Reason.APPROVED}")
@@ -145,6 +156,7 @@ def _facts(
         rows=len(frame),
         max_event_time=None if times is None or times.empty else times.max().to_pydatetime(),
         missing_columns=missing,
+        bad_label="" if missing or data.label.column not in frame else labels_of(frame, data)[1],
         changed_types=tuple(changed_kinds(expected, kinds_of(frame))),
         expectation_failures=() if missing or frame.empty else _failures(context, frame),
         summary=None
@@ -173,14 +185,3 @@ def _history(context: Context, admitted: list[dict[str, Any]]) -> tuple[Summary,
     ordered = sorted(admitted, key=lambda document: str(document["id"]))
     found = (context.summary(document) for document in ordered)
     return tuple(summary for summary in found if summary is not None)
-
-
-def _take_labels(context: Context, frame: pd.DataFrame, partition: Partition, now: datetime) -> None:
-    """Labels that came with the data are outcomes like any other."""
-    data = context.spec.data
-    if data.label.column not in frame:
-        return
-    labels = frame[[data.key, data.label.column]].dropna()
-    labels = labels.rename(columns={data.key: "key", data.label.column: "label"})
-    if len(labels):
-        context.ports.outcomes.record(labels, now, f"partition {partition.id}")

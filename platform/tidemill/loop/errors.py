@@ -43,3 +43,5 @@ class NothingToDo(TidemillError):
 
 class LabelRefused(TidemillError):
     """A label is not one of the task's."""
+
+    exit_code = 2  # what was handed in is wrong

@@ -20,13 +20,35 @@ def canonical(frame: pd.DataFrame, data: Data) -> pd.DataFrame:
 
     frame = frame.copy()
     if data.key in frame:
-        frame[data.key] = frame[data.key].astype(str)
+        frame[data.key] = _keys(frame[data.key])
     if data.event_time in frame:
         try:
             frame[data.event_time] = pd.to_datetime(frame[data.event_time], utc=True)
         except (ValueError, TypeError) as error:
             raise DataUnreadable(f"column {data.event_time} does not hold times: {error}") from error
     return frame
+
+
+def _keys(column: pd.Series[Any]) -> pd.Series[Any]:
+    """As text; where one is missing, whole numbers are read as floats, and 7 is not to become 7.0."""
+    import pandas as pd
+
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.astype("str")
+
+
+def labels_of(frame: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, str]:
+    """Columns key and label of the rows that have both; and the first that is neither 0 nor 1, as a phrase, or an empty
+    one."""
+    import pandas as pd
+
+    given = frame[[data.key, data.label.column]].dropna().set_axis(["key", "label"], axis=1)
+    numbers = pd.to_numeric(given["label"], errors="coerce")
+    wrong = given[~numbers.isin((0, 1))]
+    if len(wrong):
+        return given, f"{wrong['label'].tolist()[0]!r} (key {wrong['key'].iloc[0]})"
+    return given.assign(label=numbers.astype(float)), ""
 
 
 def kind_of(column: pd.Series[Any]) -> str:

@@ -13,7 +13,7 @@ from .ports import State
 
 def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, Any]:
     """The status document. `known` is the number of labels. Figures are counts of rows or labels; losses are mean log
-    loss of what was served."""
+    loss of what was served; `waiting` is what the last tick left, `requests` what the next one will act on."""
     partitions = state.documents(loop, "partition")
     turns = state.documents(loop, "turn")
     blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
@@ -34,6 +34,10 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
         "outcomes": {"known": known, "joined": sum(block["served"]["n"] for block in blocks)},
         "signals": [{key: s[key] for key in ("id", "kind", "message")} for s in signals],
         "last_days": [{"day": b["id"], **b["served"]} for b in blocks[-3:] if b["served"]["n"]],
+        "last_failure": _last_failure(turns),
+        "last_quarantined": _last_quarantined(partitions),
+        "requests": _requests(state, loop),
+        "waiting": (state.get(loop, "tick", "waiting") or {}).get("waiting", []),
     }
 
 
@@ -59,6 +63,27 @@ def step_of(rollout: dict[str, Any]) -> str:
     if step is None:
         return "getting ready"
     return next(f"{name} {step[name]:.0%}" for name in ("shadow", "canary") if name in step)
+
+
+def _last_failure(turns: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The turn that ended last, where it made no version: while another one runs, it is still what went wrong."""
+    ended = next((turn for turn in reversed(turns) if turn["status"] != "running"), None)
+    if ended is None or ended["status"] == "accepted":
+        return None
+    return {key: ended.get(key) for key in ("id", "status", "reason", "message", "finished_at")}
+
+
+def _last_quarantined(partitions: list[dict[str, Any]]) -> dict[str, Any] | None:
+    held = [partition for partition in partitions if partition["status"] == "quarantined"]
+    if not held:
+        return None
+    latest = max(held, key=lambda partition: (partition.get("judged_at", ""), str(partition["id"])))
+    return {key: latest.get(key) for key in ("id", "reason", "message", "judged_at")}
+
+
+def _requests(state: State, loop: str) -> list[dict[str, Any]]:
+    asked = [request for request in state.documents(loop, "request") if request["handled_at"] is None]
+    return [{key: request[key] for key in ("id", "what", "by", "note", "at", "target")} for request in asked]
 
 
 def _champion(state: State, loop: str) -> dict[str, Any] | None:

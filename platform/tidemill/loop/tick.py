@@ -53,6 +53,7 @@ def tick(context: Context, now: datetime) -> TickReport:
     _remember(context, now)
     for step in STEPS:
         step(context, now)
+    _leave_word(context)
     if context.refused is not None:
         raise context.refused
     running = running_turn(context)
@@ -67,6 +68,13 @@ def _remember(context: Context, now: datetime) -> None:
         since = now.isoformat() if before is None else before["since"]
         document = {"since": since, "spec": spec, "digest": digest_of(spec)}
         context.state.put(context.name, "loop", "self", document)
+
+
+def _leave_word(context: Context) -> None:
+    """What waits, for whoever asks between two ticks. Written where it changed: most ticks leave what was."""
+    waiting = [{"event": e.event, "reason": str(e.reason), "message": e.message} for e in context.waiting]
+    if context.state.get(context.name, "tick", "waiting") != {"waiting": waiting}:
+        context.state.put(context.name, "tick", "waiting", {"waiting": waiting})
 
 
 def settle(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,13 @@ from .entry_points import check_entries
 from .errors import Problem
 from .forms import parse_entry_point
 from .loading import read
-from .model_loop import ModelLoop
+from .model_loop import ModelLoop, ModelLoopSpec
 from .yaml_file import Document, Key
+
+# Of an expectation suite's file: (what is wrong, the nearest right thing) for each fault; None where nobody can tell.
+SuiteCheck = Callable[[Path], list[tuple[str, str]] | None]
+# Of a loop and its folder: (field, what is wrong, the nearest right thing) for each name that its data does not have.
+ColumnCheck = Callable[[ModelLoopSpec, Path], Iterable[tuple[tuple[str, ...], str, str]]]
 
 
 @dataclass(frozen=True)
@@ -25,17 +30,21 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def check_loop(path: Path, imports: bool = True) -> Findings:
+def check_loop(
+    path: Path, imports: bool = True, suite: SuiteCheck = lambda _: [], columns: ColumnCheck = lambda *_: ()
+) -> Findings:
     """Checks a ModelLoop's file and, beside it, what it names: entry points (imported, unless `imports` is False),
-    expectations, data. What can be checked is, even where other fields are wrong. Raises SpecError where the file
-    holds no ModelLoop."""
+    expectations (each by `suite`, which knows the library; only asked where the loop names some), data (its columns
+    by `columns`: a warning, since the last day may be the one that is wrong). What can be checked is, even where other
+    fields are wrong. Raises SpecError where the file holds no ModelLoop."""
     loop, document, problems = read(path, ModelLoop)
     folder = path.resolve().parent
     if imports:
         problems += check_entries(dict(_entries(document)), folder, document)
-    problems += _expectations(document, folder)
-    by_line = sorted(problems, key=lambda problem: problem.line or 0)
-    return Findings(loop, tuple(by_line), tuple(_source(document, folder)))
+    wrong, unchecked = _expectations(document, folder, suite)
+    by_line = sorted([*problems, *wrong], key=lambda problem: problem.line or 0)
+    unknown = () if loop is None else (document.problem(*finding) for finding in columns(loop.spec, folder))
+    return Findings(loop, tuple(by_line), (*unchecked, *_source(document, folder), *unknown))
 
 
 def _at(value: Any, *keys: Key) -> Any:
@@ -54,24 +63,31 @@ def _entries(document: Document) -> Iterator[tuple[str, str]]:
             continue
 
 
-def _expectations(document: Document, folder: Path) -> Iterator[Problem]:
+def _expectations(document: Document, folder: Path, check: SuiteCheck) -> tuple[list[Problem], list[Problem]]:
+    """Problems and warnings."""
     keys = ("spec", "data", "expectations")
     name = _at(document.value, *keys)
     if not isinstance(name, str):
-        return
+        return [], []
     file = folder / name
     try:
         suite = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         near = [entry.name for entry in sorted(folder.glob("*.json"))]
         hint = f"The JSON files beside the loop are {', '.join(near)}." if near else "Leave it out to expect nothing."
-        yield document.problem(keys, f"{name} cannot be read: {error.strerror}", hint)
+        return [document.problem(keys, f"{name} cannot be read: {error.strerror}", hint)], []
     except ValueError as error:
-        yield document.problem(keys, f"{name} is no JSON: {error}", "A Great Expectations suite is written as JSON.")
-    else:
-        if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
-            hint = 'It looks like {"name": ..., "expectations": [{"type": ..., "kwargs": {...}}]}.'
-            yield document.problem(keys, f"{name} is no Great Expectations suite", hint)
+        hint = "A Great Expectations suite is written as JSON."
+        return [document.problem(keys, f"{name} is no JSON: {error}", hint)], []
+    if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
+        hint = 'It looks like {"name": ..., "expectations": [{"type": ..., "kwargs": {...}}]}.'
+        return [document.problem(keys, f"{name} is no Great Expectations suite", hint)], []
+    found = check(file)
+    if found is None:
+        hint = "Install it with `pip install tidemill[pipelines]`."
+        unchecked = f"what {name} expects is not checked: Great Expectations is not installed"
+        return [], [document.problem(keys, unchecked, hint)]
+    return [document.problem(keys, f"{name}, {message}", hint) for message, hint in found], []
 
 
 def _source(document: Document, folder: Path) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from .errors import Problem, SpecError, shown
 from .explain import explain
+from .find import means
 from .model_loop import ModelLoop
 from .profile import Profile
 from .rules import Strict
@@ -20,12 +20,12 @@ M = TypeVar("M", bound=Strict)
 
 
 def load_loop(path: Path) -> ModelLoop:
-    """The first ModelLoop of a file. Raises SpecError with all its problems."""
+    """The ModelLoop of a file. Raises SpecError with all its problems."""
     return _load(path, ModelLoop)
 
 
 def load_profile(path: Path | None) -> Profile:
-    """The first Profile of a file, or the local one. Raises SpecError with all its problems."""
+    """The Profile of a file, or the local one. Raises SpecError with all its problems."""
     return Profile() if path is None else _load(path, Profile)
 
 
@@ -43,8 +43,9 @@ def read(path: Path, model: type[M]) -> tuple[M | None, Document, list[Problem]]
 
 
 def find_document(path: Path, kind: str) -> Document:
-    """The first document of that kind. A file with a single document is taken at its word, whatever its kind says
-    nearly, so that one wrong letter does not hide every other problem."""
+    """The only document of that kind. A file with a single document is taken at its word, whatever its kind says
+    nearly, so that one wrong letter does not hide every other problem; and of two that are nearly one none is let
+    pass unread."""
     documents = [document for document in read_documents(path) if document.value is not None]
     if not documents:
         hint = "`tidemill init DIR` makes a project to start from." if kind == "ModelLoop" else ""
@@ -53,17 +54,25 @@ def find_document(path: Path, kind: str) -> Document:
     if not mappings:
         hint = f"It begins with `apiVersion: {API_VERSION}` and `kind: {kind}`."
         raise SpecError([documents[0].problem((), f"this is no {kind}: a {kind} is a mapping", hint)])
-    for document in mappings:
-        if document.value.get("kind") == kind:
-            return document
-    if len(mappings) == 1 and _means(mappings[0], kind):
+    found = [document for document in mappings if means(str(document.value.get("kind")), kind)]
+    if len(found) > 1:
+        raise SpecError([_several(found, kind)])
+    if found and (len(mappings) == 1 or found[0].value["kind"] == kind):
+        return found[0]
+    if len(mappings) == 1 and mappings[0].value.get("kind") is None:
         return mappings[0]
     raise SpecError([_other_kind(path, mappings, kind)])
 
 
-def _means(document: Document, kind: str) -> bool:
-    said = document.value.get("kind")
-    return said is None or bool(difflib.get_close_matches(str(said).lower(), [kind.lower()], cutoff=0.8))
+def _several(found: list[Document], kind: str) -> Problem:
+    named = [f"{_name(document)} (line {document.line(('kind',))})" for document in found]
+    message = f"this file holds {len(found)} {kind}s: {', '.join(named)}"
+    return found[1].problem(("kind",), message, "Give each a file of its own.")
+
+
+def _name(document: Document) -> str:
+    metadata = document.value.get("metadata")
+    return str(metadata.get("name")) if isinstance(metadata, dict) else "one without a name"
 
 
 def _other_kind(path: Path, mappings: list[Document], kind: str) -> Problem:

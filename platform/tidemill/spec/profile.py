@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .model_loop import Metadata
 from .quantities import Whole
-from .resources import SecretEnv
+from .resources import SecretEnv, Text
 from .rules import Strict
 
 
@@ -21,10 +21,13 @@ class GatewayAddress(Strict):
 
 
 class Pods(Strict):
-    """What Pods are given that Tidemill has made: the steps of a turn, or model servers."""
+    """What Pods are given that Tidemill has made: model servers, and the steps of a turn."""
 
     image: str = Field(min_length=1, description="for loops that name none themselves (model.image)")
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field("IfNotPresent", description="as in Kubernetes")
+    pull_secrets: tuple[str, ...] = Field(
+        (), description="Secrets for the registry, in the namespace of the Pods; Kubeflow cannot be told of any"
+    )
     service_account: str = Field("", description="the namespace's default one where empty")
     env: dict[str, str] = Field({}, description="variables that are no secrets, such as AWS_ENDPOINT_URL")
     secrets: tuple[SecretEnv, ...] = Field((), description="variables that are")
@@ -32,21 +35,34 @@ class Pods(Strict):
     resources: dict[str, Any] = Field({}, description="requests and limits; a ModelLoop's own go before these")
 
 
+class StepPods(Pods):
+    """What the Pods of a turn's steps are given."""
+
+    allowed_secrets: tuple[Text, ...] = Field(
+        (), description="Secrets that ModelLoops may name for steps which run in another namespace than theirs"
+    )
+
+
 class Kubeflow(Strict):
     """Turns as runs of a Kubeflow Pipelines server."""
 
     endpoint: str = Field(min_length=1, description="such as http://ml-pipeline.kubeflow:8888")
-    namespace: str = Field("kubeflow", description="where the Pods of runs are")
-    user_namespace: str = Field("", description="in a multi-user installation: whose runs they are")
+    namespace: str = Field("kubeflow", description="where the Pods of runs are, unless `userNamespace` says so")
+    user_namespace: str = Field("", description="in a multi-user installation: the user's, where runs and Pods are")
     token_file: str | None = Field(None, description="a file with the bearer token for it, read anew at each call")
-    steps: Pods = Field(description="what the steps' Pods are given")
+    steps: StepPods = Field(description="what the steps' Pods are given")
+
+    @property
+    def runs_namespace(self) -> str:
+        """Where the Pods of runs are."""
+        return self.user_namespace or self.namespace
 
 
 class Argo(Strict):
     """Turns as Argo Workflows, where no Kubeflow Pipelines server is."""
 
     namespace: str = Field("", description="where the Workflows are made; the loop's own where empty")
-    steps: Pods = Field(description="what the steps' Pods are given")
+    steps: StepPods = Field(description="what the steps' Pods are given")
 
 
 class PipelinesPlace(Strict):

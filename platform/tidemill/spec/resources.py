@@ -36,7 +36,12 @@ class StepNeeds(Strict):
     memory: Quantity | None = Field(None, description="memory that it gets and may not exceed, such as 4Gi")
     gpu: Gpu | None = Field(None, description="accelerators")
     node_selector: dict[str, str] = Field({}, description="labels that its node must have")
-    secrets: tuple[SecretEnv, ...] = Field((), max_length=16, description="variables that are secrets")
+    secrets: tuple[SecretEnv, ...] = Field(
+        (),
+        max_length=16,
+        description="variables that are secrets; for steps in another namespace than the loop's, of those Secrets "
+        "alone that the installation allows",
+    )
 
 
 class Resources(Strict):

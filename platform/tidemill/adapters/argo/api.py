@@ -60,7 +60,7 @@ def _asking() -> Iterator[None]:
         if error.status == 403:
             raise TidemillError(
                 f"{said}. Tidemill's service account needs the verbs create, get, patch and delete on "
-                "workflows.argoproj.io, get and list on pods, and get on pods/log, there: give it a Role with these."
+                "workflows.argoproj.io, list on pods, and get on pods/log, there: give it a Role with these."
             ) from error
         if error.status == 404:
             raise TidemillError(

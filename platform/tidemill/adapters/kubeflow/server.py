@@ -40,7 +40,8 @@ def _asks(method: Callable[P, T]) -> Callable[P, T]:
             if error.status in (401, 403):
                 raise Refused(
                     f"The Kubeflow Pipelines server {server.endpoint} lets nobody in so ({error.status}): {said}. "
-                    "Give Tidemill's service account a role there, or a token (pipelines.kubeflow.tokenFile)."
+                    "Give Tidemill's service account a role there, or a token (pipelines.kubeflow.tokenFile of the "
+                    "Profile; of the chart, pipelines.kubeflow.tokenAudience)."
                 ) from error
             if error.status < 500:
                 raise Refused(f"The Kubeflow Pipelines server {server.endpoint} refused it: {said}.") from error

@@ -2,13 +2,13 @@
 
 Everything is said by server-side apply, again and again: what somebody deletes or edits comes back at the next
 `prepare` or `set_route`. What serves no more is marked in the cluster itself and deleted after a grace, so that no
-gateway loses a version that it still asks.
+gateway loses a version that it still asks. An object that has such a name and is another's is left as it is, and named.
 """
 
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,14 +18,14 @@ from tidemill.adapters.kubernetes.api import ApiError, KubernetesApi, Object
 from tidemill.adapters.kubernetes.model_deployment import (
     ModelServing,
     endpoint,
-    metadata,
     model_objects,
     object_name,
     selector,
 )
+from tidemill.adapters.kubernetes.ownership import is_ours, left_alone
 from tidemill.adapters.kubernetes.pod_reasons import is_rolled_out, why_not_ready
-from tidemill.adapters.kubernetes.route_watch import DATA_KEY, PREFIX
-from tidemill.adapters.route_document import RouteDocument, dumps, loads, named
+from tidemill.adapters.kubernetes.route_map import RouteMap
+from tidemill.adapters.route_document import named
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import NotReady, TidemillError
 from tidemill.loop.ids import digest_of
@@ -35,7 +35,6 @@ from tidemill.spec.model_loop import ModelLoop
 
 GRACE = timedelta(minutes=5)
 UNUSED = "tidemill.dev/unused-since"  # annotation of a Deployment that nothing names
-_PART = {"tidemill.dev/part": "route"}
 _AGAIN = timedelta(minutes=1)  # what was applied is applied again after this, in case somebody changed it
 _KINDS = (("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget"), ("v1", "Service"))
 _LATELY = timedelta(seconds=5)
@@ -83,9 +82,9 @@ class DeploymentServing:
         ask: Callable[[str, str, str], str | None] = answers,
         memory: Memory | None = None,
     ) -> None:
-        self._document = loop.model_dump(by_alias=True, mode="json")
         self._loop, self._namespace, self._serving = loop.metadata.name, namespace, serving
         self._api, self._clock, self._owner, self._grace, self._ask = api, clock, owner, grace, ask
+        self._map = RouteMap(loop, namespace, api, owner)
         self._prepared: dict[str, ModelVersion] = {}
         self._memory = memory or Memory()
         self._named_at: dict[str, datetime] = {}
@@ -107,13 +106,13 @@ class DeploymentServing:
         if heard is None:
             return Readiness(True)
         self._memory.applied.pop(version.version, None)
-        self._ensure(version)  # its Service may be gone
+        _, refused = self._ensure(version)  # its Service may be gone, or another's
         # Gateways reach what serves already, or fall back by themselves: that we do not is no reason to take it away.
-        said = f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}."
+        said = str(refused or f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}.")
         return Readiness(serves, said, None if serves else Reason.NOT_READY)
 
     def set_route(self, route: Route) -> None:
-        stored = self._stored()
+        stored = self._map.read()
         known = {**({} if stored is None else stored.versions), **self._prepared}
         for name in named(route):
             if name not in known:
@@ -123,7 +122,7 @@ class DeploymentServing:
             readiness = self.prepare(known[name])
             if not readiness.ready:
                 raise NotReady(f"Version {name} of {self._loop} cannot take traffic: {readiness.message}")
-        self._api.apply(self._config_map(route, {name: known[name] for name in named(route)}))
+        self._map.write(route, {name: known[name] for name in named(route)})
         self._memory.routed = None
 
     def route(self, loop: str) -> Route | None:
@@ -131,17 +130,17 @@ class DeploymentServing:
         written again."""
         if loop != self._loop:
             return None
-        stored = self._stored(strict=True)
+        stored = self._map.read_exact(self._prepared)
         return None if stored is None else stored.route
 
     def release(self) -> None:
         """Deletes the route and every version of the loop, for a loop that has no owner to go with."""
-        self._api.delete("v1", "ConfigMap", self._namespace, PREFIX + self._loop)
+        self._map.delete()
         for deployment in self._deployments():
             self._delete(deployment["metadata"]["name"])
 
-    def _ensure(self, version: ModelVersion) -> tuple[Object | None, ApiError | None]:
-        """The Deployment as it is now, and what the API server refused of what we want it to be."""
+    def _ensure(self, version: ModelVersion) -> tuple[Object | None, TidemillError | None]:
+        """The Deployment as it is now, if it is ours, and what keeps it from being what we want it to be."""
         name, now = object_name(self._loop, version.version), self._clock.now()
         objects = model_objects(self._loop, self._namespace, version, self._serving, self._owner)
         digest = digest_of(objects)
@@ -151,6 +150,11 @@ class DeploymentServing:
             current["metadata"]["generation"] != done[1]
         ):  # fmt: skip
             try:
+                # Before the first apply alone: what was applied is ours. The Deployment was read in any case.
+                asked = objects if done is None else [one for one in objects if one["kind"] == "Deployment"]
+                if theirs := self._theirs(asked, current):
+                    refused = NotReady(left_alone(theirs, self._loop))
+                    return None if "Deployment" in dict(theirs) else current, refused
                 for document in objects:
                     answer = self._api.apply(document)
                     current = answer if document["kind"] == "Deployment" else current
@@ -165,11 +169,21 @@ class DeploymentServing:
             self._mark(name, None)
         return current, None
 
+    def _theirs(self, wanted: Sequence[Object], deployment: Object | None) -> list[tuple[str, Object]]:
+        """What has the name of one of these and is another's, after its kind."""
+        theirs = []
+        for document in wanted:
+            version, kind, name = document["apiVersion"], document["kind"], document["metadata"]["name"]
+            found = deployment if kind == "Deployment" else self._api.get(version, kind, self._namespace, name)
+            if found is not None and not is_ours(found, self._loop, self._owner):
+                theirs.append((kind, found))
+        return theirs
+
     def _routed(self) -> set[str]:
         """The versions that the cluster's route names, as of the last few seconds."""
         now = self._clock.now()
         if self._memory.routed is None or not self._memory.routed[1] or abs(now - self._memory.routed[0]) > _LATELY:
-            stored = self._stored()
+            stored = self._map.read()
             route = None if stored is None else stored.route
             self._memory.routed = (now, set() if route is None else set(named(route)))
         return self._memory.routed[1]
@@ -178,29 +192,6 @@ class DeploymentServing:
         wanted = ",".join(f"{name}={value}" for name, value in selector(self._loop, version.version).items())
         pods: list[Object] = self._api.list("v1", "Pod", self._namespace, wanted)["items"]
         return pods
-
-    def _stored(self, strict: bool = False) -> RouteDocument | None:
-        """`strict`: None where it is not exactly what we would write for its route."""
-        found = self._api.get("v1", "ConfigMap", self._namespace, PREFIX + self._loop)
-        if found is None:
-            return None
-        try:
-            stored = loads((found.get("data") or {}).get(DATA_KEY, ""), f"ConfigMap {PREFIX}{self._loop}")
-        except TidemillError:
-            return None  # somebody broke it: it is written again
-        if not strict or stored.route is None:
-            return stored
-        versions = {**stored.versions, **{n: v for n, v in self._prepared.items() if n in stored.versions}}
-        mine = self._config_map(stored.route, {name: versions[name] for name in named(stored.route)})
-        labels = found["metadata"].get("labels") or {}
-        same = found["data"] == mine["data"] and mine["metadata"]["labels"].items() <= labels.items()
-        return stored if same else None
-
-    def _config_map(self, route: Route, versions: Mapping[str, ModelVersion]) -> Object:
-        endpoints = {name: endpoint(self._loop, name, self._namespace) for name in versions}
-        document = RouteDocument(route, versions, endpoints, self._document)
-        meta = metadata(PREFIX + self._loop, self._namespace, {**_PART, "tidemill.dev/loop": self._loop}, self._owner)
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {DATA_KEY: dumps(document)}}
 
     def _sweep(self) -> None:
         """Marks what nothing names, and deletes what was marked long enough ago."""
@@ -233,6 +224,8 @@ class DeploymentServing:
 
     def _delete(self, name: str) -> None:
         for version, kind in _KINDS:
-            self._api.delete(version, kind, self._namespace, name)
+            found = self._api.get(version, kind, self._namespace, name)
+            if found is not None and is_ours(found, self._loop, self._owner):
+                self._api.delete(version, kind, self._namespace, name)
         # Last: while it is there, a killed process finds the rest again.
         self._api.delete("apps/v1", "Deployment", self._namespace, name)

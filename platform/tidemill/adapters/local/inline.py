@@ -107,5 +107,5 @@ class InlinePipelines:
     def _read(self, described: Data, partition: Partition) -> pd.DataFrame:
         """Each partition is read once, however many turns train on it."""
         if partition.digest not in self._frames:
-            self._frames[partition.digest] = canonical(read_table(folder_of(partition.uri)), described)
+            self._frames[partition.digest] = canonical(read_table(folder_of(partition.uri), described.key), described)
         return self._frames[partition.digest]

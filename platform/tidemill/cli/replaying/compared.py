@@ -45,7 +45,7 @@ def run_policy(
     plane = InlineDataPlane(loop.spec.data, log, outcomes, clock, registry.load)
     state = SqlState(f"sqlite:///{home}/state.db")
     ports = Ports(
-        source=FileSource(home, "data/", "parquet"),
+        source=FileSource(home, "data/", "parquet", loop.spec.data.key),
         log=log,
         outcomes=outcomes,
         registry=registry,

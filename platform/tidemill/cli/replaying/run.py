@@ -72,7 +72,7 @@ def _the_loop(project: Project, world: Any, options: dict[str, Any], out: Path, 
     clock = SetClock(datetime.combine(world.start, datetime.min.time(), UTC))
     spoilt: set[str] = set()
     gateway = open_gateway(placed, clock, port=0)
-    context = open_context(placed, gateway, _teller(tell), FileSource(run, "data/", "parquet"))
+    context = open_context(placed, gateway, _teller(tell), FileSource(run, "data/", "parquet", data.key))
     context.ports = replace(
         context.ports, validator=KeptValidation(context.ports.validator, out / "run" / "validations")
     )

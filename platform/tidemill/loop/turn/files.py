@@ -27,13 +27,18 @@ def local_path(uri: str) -> Path | None:
 
 
 def join(uri: str, *names: str) -> str:
-    """A URI below another one. `file://` URIs stay such; names are relative and hold no `..`."""
+    """A URI below another one. `file://` URIs stay such. Raises TidemillError for a name that leads elsewhere: some are
+    a person's."""
     for name in names:
         if name.startswith("/") or ".." in name.split("/"):
-            raise ValueError(f"{name!r} is no name below {uri}")
+            raise TidemillError(
+                f"{name} does not lie below {uri}, and is looked for nowhere else. Put it there, and name it relative "
+                "to that folder, without `..`."
+            )
     path = local_path(uri)
     if path is None:
-        return "/".join([uri.rstrip("/"), *names])
+        # A store takes a dot for a name.
+        return "/".join([uri.rstrip("/"), *(part for name in names for part in name.split("/") if part != ".")])
     below = path.joinpath(*names)
     return below.as_uri() if uri.startswith("file:") else str(below)
 

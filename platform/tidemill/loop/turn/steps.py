@@ -95,7 +95,7 @@ def explained(request: TurnRequest, step: str) -> Iterator[None]:
         raise
 
 
-def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]) -> dict[str, Any]:
+def ingest(request: TurnRequest, out: Path, read: Callable[[Path, str], pd.DataFrame]) -> dict[str, Any]:
     """Partitions joined with labels, as Parquet at `out`; `digest` is of its content."""
     import pandas as pd
 
@@ -106,7 +106,7 @@ def ingest(request: TurnRequest, out: Path, read: Callable[[Path], pd.DataFrame]
         here = _fetched(request, Path(scratch))
 
         def table(partition: Partition) -> pd.DataFrame:
-            return canonical(read(here[partition.id]), spec.data)
+            return canonical(read(here[partition.id], spec.data.key), spec.data)
 
         def digest(partition: Partition) -> str:
             return data.delivered_digest(replace(partition, uri=str(here[partition.id])))

@@ -48,8 +48,9 @@ Policy = Callable[[TurnFacts, Limits, int], Verdict[StartAction] | None]
 def start(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartAction]:
     """Starts a turn, or says what it waits for. `min_rows` is what evaluation will ask for (accept.minRows).
 
-    A Manual signal passes everything but a running turn or rollout, and no data at all: a person knows why. Without a champion, enough rows
-    are a signal of their own (Bootstrap), which the limits hold back like any other, until spec or code are changed.
+    A Manual signal passes everything but a running turn or rollout, and no data at all: a person knows why. Without a
+    champion, enough rows are a signal of their own (Bootstrap), which the limits hold back like any other, until spec
+    or code are changed.
     """
     for policy in POLICIES:
         if (verdict := policy(facts, limits, min_rows)) is not None:

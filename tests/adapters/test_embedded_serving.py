@@ -115,7 +115,7 @@ def test_an_unfinished_write_leaves_the_old_route(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(TidemillError, match="the old one stands"):
+        with pytest.raises(TidemillError, match="The old one stands"):
             routes.set(Route("delay", (CHAMPION,)))
     assert routes.read("delay").route == RouteFile(tmp_path).read("delay").route == ROUTE
     assert routes.loops() == ["delay"]

@@ -31,7 +31,7 @@ def raising(error: Exception) -> Callable[[], None]:
     [
         (TemporaryError("MLflow does not answer."), "MLflow does not answer. Requests are"),
         (TidemillError("There is no suite."), "There is no suite. Requests are"),
-        (PermissionError(errno.EACCES, "Permission denied", "data/1.csv"), "Permission denied: data/1.csv. Requests"),
+        (PermissionError(errno.EACCES, "Permission denied", "data/1.csv"), "Permission denied: data/1.csv. See that"),
     ],
 )
 def test_what_a_person_can_mend_is_a_line_with_the_loop_and_the_next_try(

@@ -69,6 +69,13 @@ def test_the_version_is_the_packages(runner: CliRunner) -> None:
     assert runner.invoke(cli, ["--version"]).output == "tidemill 0.1.0\n"
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+@pytest.mark.parametrize("verb", ["run", "serve", "server", "gateway", "model-server"])
+def test_what_is_no_port_is_refused(runner: CliRunner, verb: str, port: str) -> None:
+    result = runner.invoke(cli, [verb, "--port", port])
+    assert (result.exit_code, f"{port} is not in the range 0<=x<=65535" in result.stderr) == (2, True)
+
+
 def test_a_wrong_verb_names_the_nearest(runner: CliRunner) -> None:
     result = runner.invoke(cli, ["staus"])
     assert result.exit_code == 2
@@ -109,7 +116,18 @@ def test_with_json_a_wrong_option_is_json_too(runner: CliRunner, monkeypatch: py
 def test_a_full_disk_is_told_without_a_trace(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     make_verb(monkeypatch, a_verb(OSError(28, "No space left on device", "state.db")))
     result = runner.invoke(cli, ["status"])
-    assert (result.exit_code, result.stderr) == (1, "error: No space left on device: state.db\n")
+    said = "error: No space left on device: state.db. Make room on that disk.\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has one")
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_printed_is_told_without_a_trace(option: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "tidemill.cli.main", option]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "error: No space left on device. Make room on that disk.\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 def test_a_fault_of_our_own_is_said_to_be_one(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +138,32 @@ def test_a_fault_of_our_own_is_said_to_be_one(runner: CliRunner, monkeypatch: py
         "error: KeyError: 'champion' (a fault of Tidemill's own; `tidemill --debug ...` shows where)" in result.stderr
     )
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("verb", "extra"), [("server", "server"), ("serve", "gateway"), ("run", "local")])
+def test_a_library_that_is_not_installed_is_told_with_its_extra(tmp_path: Path, verb: str, extra: str) -> None:
+    from datetime import date
+
+    from tidemill.cli.init import write_project
+
+    write_project(tmp_path, "shop", date(2026, 1, 31))
+    program = (
+        "import sys; sys.modules['starlette'] = sys.modules['uvicorn'] = None\n"
+        "from tidemill.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", program, verb, str(tmp_path), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"`tidemill {verb}` needs " in done.stderr
+    assert f"which is not installed: install it with `pip install 'tidemill[{extra}]'`." in done.stderr
+    assert "Tidemill's own" not in done.stderr
+
+
+def test_a_module_that_is_none_of_ours_is_no_matter_of_extras(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_verb(monkeypatch, a_verb(ModuleNotFoundError("No module named 'theirs'", name="theirs")))
+    assert "pip install" not in runner.invoke(cli, ["status"]).stderr
 
 
 def test_debug_shows_where(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,10 +202,3 @@ def test_what_rich_can_draw_is_drawn(capsys: pytest.CaptureFixture[str]) -> None
     table.add_row("7")
     emit([], "text", lambda _data: table)
     assert "version" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_the_shells_script(runner: CliRunner, shell: str) -> None:
-    output = runner.invoke(cli, ["completion", shell]).output
-    assert "_TIDEMILL_COMPLETE" in output
-    assert "tidemill" in output

@@ -60,9 +60,16 @@ def test_what_is_no_label_is_named_and_nothing_is_recorded(
     shop: Path, text: str, said: str, served: bool, server: list[Any]
 ) -> None:
     result = send(text, *(["--profile", "profile.yaml"] if served else []))
-    assert result.exit_code != 0
+    assert result.exit_code == 2
     assert said in result.stderr and "fault" not in result.stderr
     assert (kept(shop), server) == ({}, [])
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
+def test_a_file_that_is_no_table_is_a_wrong_file(shop: Path, name: str) -> None:
+    Path(name).write_bytes(b"\xff\x00no table")
+    result = CliRunner().invoke(cli, ["outcomes", "--from", name])
+    assert (result.exit_code, f"{name} is no readable" in result.stderr) == (2, True)
 
 
 def test_a_server_gets_the_same_keys(shop: Path, server: list[Any]) -> None:

@@ -21,3 +21,10 @@ def test_a_world_that_does_not_import_costs_nothing(world: str, tmp_path: Path) 
     assert f"--world {world}" in ran.output
     assert "module:Class" in ran.output
     assert kept.read_text() == "an earlier run"
+
+
+def test_what_is_no_world_is_told_what_a_world_has(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(cli, ["replay", str(FLIGHTS), "--world", "json:JSONDecoder", "--out", str(tmp_path)])
+    assert ran.exit_code == 2, ran.output
+    assert "--world json:JSONDecoder has no start, no live_from, no end, no delivered" in ran.output
+    assert "delivered(day), labels(now, since), truth(day), faults()" in ran.output

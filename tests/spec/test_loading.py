@@ -168,6 +168,17 @@ def test_a_profile_is_checked_like_a_loop(project: Path) -> None:
     ]
 
 
+def test_a_state_that_is_no_url_is_told_without_quoting_what_may_be_a_password(project: Path) -> None:
+    path = project / "profile.yaml"
+    path.write_text("kind: Profile\nspec:\n  state: hunter2\n")
+    with pytest.raises(SpecError) as caught:
+        load_profile(path)
+    assert str(caught.value).startswith("profile.yaml:3: spec.state: this is not an SQLAlchemy URL of SQLite or ")
+    assert "hunter2" not in str(caught.value)
+    path.write_text("kind: Profile\nspec:\n  state: postgresql+psycopg://me@db/state\n")
+    assert load_profile(path).spec.state == "postgresql+psycopg://me@db/state"
+
+
 def test_a_profile_says_only_what_differs(project: Path) -> None:
     path = project / "profile.yaml"
     path.write_text("kind: Profile\nspec:\n  gateway: {port: 0}\n")

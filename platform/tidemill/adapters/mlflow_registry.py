@@ -18,7 +18,8 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from tidemill.adapters.mlflow_reading import NotForUs, can_read, read_aliases, read_version
-from tidemill.loop.errors import ArtifactChanged, TemporaryError, VersionUnknown
+from tidemill.adapters.remedy import is_damaged, remedy
+from tidemill.loop.errors import ArtifactChanged, TemporaryError, TidemillError, VersionUnknown
 from tidemill.loop.model import ModelVersion
 from tidemill.loop.turn.artifact import verify
 from tidemill.loop.turn.files import join, local_path, store_folder
@@ -35,13 +36,18 @@ T = TypeVar("T")
 
 
 def _asks(method: Callable[P, T]) -> Callable[P, T]:
-    """What MLflow cannot answer now is a TemporaryError: a version that cannot be asked for is not one that is gone."""
+    """What MLflow cannot answer now is a TemporaryError: a version that cannot be asked for is not one that is gone. A
+    SQLite file that is damaged is a TidemillError that names it."""
 
     @wraps(method)
     def asking(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(*args, **kwargs)
         except Exception as error:
+            damage = getattr(error, "orig", None)
+            if is_damaged(damage):
+                where = getattr(args[0], "_uri", "")
+                raise TidemillError(f"MLflow's store {where} cannot be read: {damage}. {remedy(damage)}") from error
             if getattr(error, "error_code", None) not in _PASSING and not isinstance(error, OperationalError):
                 raise
             said = str(error).splitlines()[0]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from tidemill.adapters.remedy import remedy
 from tidemill.adapters.route_document import RouteDocument, dumps, loads, named
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import TemporaryError
@@ -97,10 +98,9 @@ def replace_file(path: Path, content: str) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise TemporaryError(
-            f"{path} could not be written: {error}. Free or repair the disk; the old one stands."
-        ) from error
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise TemporaryError(f"{path} could not be written: {error}. The old one stands. {remedy(error)}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
 from .asking import asking_command
+
+
+def _quarantined(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The partitions to choose from, for the shell's completion; none where looking would take long, or fails."""
+    with suppress(Exception):
+        from .project import open_project
+        from .wiring import open_state
+
+        project = open_project(context.params.get("file") or Path(), context.params.get("profile"))
+        spec = project.profile.spec
+        if spec.server is None and spec.state is None:  # neither may keep a shell waiting
+            held = open_state(project).documents(project.loop.metadata.name, "partition")
+            ids = sorted(partition["id"] for partition in held if partition["status"] == "quarantined")
+            return [id for id in ids if id.startswith(incomplete)]
+    return []
+
 
 command = asking_command(
     "admit",
     "Asked to admit the partition",
     "Let a quarantined PARTITION in: what is new in it is right.",
-    partition=True,
+    partition=_quarantined,
 )

@@ -11,10 +11,13 @@ import click
 from .output import emit, output_option
 from .project import Project, project_argument
 
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
-def asking_command(what: str, done: str, help: str, partition: bool = False) -> click.Command:
-    """A verb that records a request; the next tick acts on it. With `partition` it takes one, before FILE."""
-    named: Callable[[Any], Any] = click.argument("partition") if partition else _nothing
+
+def asking_command(what: str, done: str, help: str, partition: Complete | None = None) -> click.Command:
+    """A verb that records a request; the next tick acts on it. With `partition`, which completes what was typed of one,
+    it takes one, before FILE."""
+    named: Callable[[Any], Any] = click.argument("partition", shell_complete=partition) if partition else _nothing
 
     @click.command(help=help)
     @named
@@ -33,7 +36,7 @@ def asking_command(what: str, done: str, help: str, partition: bool = False) -> 
         if server is not None:  # who asks there is whoever the token is of
             emit(server.ask(what, by or _user(), note, partition), output, _render(done, ""))
             return
-        request = ask(open_state(project), name, what, by or _user(), note, SystemClock().now(), partition)
+        request = ask(open_state(project, writes=True), name, what, by or _user(), note, SystemClock().now(), partition)
         emit(request, output, _render(done, ": `tidemill run --once`"))
 
     return command

@@ -5,6 +5,18 @@ from __future__ import annotations
 import click
 
 
+def as_ours(error: Exception, verb: str) -> Exception:
+    """The error itself; of a library of ours that is not installed, one that says what to install."""
+    if not isinstance(error, ModuleNotFoundError):
+        return error
+    from tidemill.loop.errors import TidemillError
+
+    from .extras import missing_text
+
+    text = missing_text(verb, error.name or "")
+    return error if text is None else TidemillError(text)
+
+
 def is_expected(error: Exception) -> bool:
     """One that a person can act on. Any other is a fault of ours, and its trace is wanted."""
     return hasattr(error, "exit_code") or (isinstance(error, OSError) and bool(error.strerror))
@@ -15,7 +27,11 @@ def error_text(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        from tidemill.adapters.remedy import remedy
+
+        where = f": {error.filename}" if error.filename else ""
+        todo = remedy(error, otherwise="")
+        return f"{error.strerror}{where}. {todo}" if todo else f"{error.strerror}{where}"
     if is_expected(error):
         problems = getattr(error, "problems", ())
         return f"{len(problems)} problems\n{error}" if len(problems) > 1 else str(error)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .port import port_option
+
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes.api import KubernetesApi
     from tidemill.adapters.log.shipper import LogShipper
@@ -20,7 +22,7 @@ KEEP_ALIVE = 75  # seconds
 
 @click.command()
 @click.option("--host", envvar="TIDEMILL_HOST", default="0.0.0.0", show_default=True, help="Address to listen on.")
-@click.option("--port", envvar="TIDEMILL_PORT", type=int, default=8080, show_default=True, help="0: any free port.")
+@port_option(default=8080, envvar="TIDEMILL_PORT")
 @click.option(
     "--namespaces",
     envvar="TIDEMILL_NAMESPACES",

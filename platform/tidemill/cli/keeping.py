@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .error_text import error_text, is_expected
+from .error_text import as_ours, error_text, is_expected
 
 if TYPE_CHECKING:
     from tidemill.loop.ports import Clock
@@ -35,7 +35,7 @@ class Keeping:
         except LeaseHeld:
             raise
         except Exception as error:  # whatever it is, requests go on being answered
-            return self._after(error)
+            return self._after(as_ours(error, "run"))
         if self._failed:
             message = f"The tick of {self._loop} works again, after {self._failed} that failed."
             self._telling.aside(self._loop, self._clock.now(), "tick.recovered", message)

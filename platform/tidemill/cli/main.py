@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -13,7 +14,7 @@ import click
 
 import tidemill
 
-from .error_text import error_text, is_expected
+from .error_text import as_ours, error_text, is_expected
 
 # verb: (module, one line of help). Kept here so that listing the verbs imports none of them.
 VERBS: dict[str, tuple[str, str]] = {
@@ -55,7 +56,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"tidemill.cli.{VERBS[cmd_name][0]}").command
-        command.name = cmd_name
+        command.name, command.hidden = cmd_name, cmd_name in PODS  # nor are these completed
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -95,7 +96,11 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """The console script."""
-    cli(prog_name="tidemill")
+    try:
+        cli(prog_name="tidemill")
+    except OSError as error:  # of what is printed before any verb is called: `tidemill --help >/dev/full`
+        click.echo(f"error: {error_text(error)}", err=True)
+        sys.exit(1)
 
 
 def _show(ctx: click.Context, error: Exception) -> NoReturn:
@@ -104,6 +109,7 @@ def _show(ctx: click.Context, error: Exception) -> NoReturn:
         import traceback
 
         click.echo(traceback.format_exc().rstrip(), err=True)
+    error = as_ours(error, ctx.invoked_subcommand or "")
     code = int(getattr(error, "exit_code", 1))
     text = error_text(error)
     if not is_expected(error):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from .port import port_option
+
 # Where Kubernetes reads a container's last words; they end up in the Pod's status, and from there in the loop's.
 TERMINATION_LOG = Path("/dev/termination-log")
 KEEP_ALIVE = 75  # seconds; a gateway closes its idle connections after 30
@@ -18,7 +20,7 @@ KEEP_ALIVE = 75  # seconds; a gateway closes its idle connections after 30
 @click.option("--version", envvar="TIDEMILL_MODEL_VERSION", required=True, help="The registered version.")
 @click.option("--loop", envvar="TIDEMILL_MODEL_LOOP", required=True, help="The ModelLoop: the model's name here.")
 @click.option("--host", envvar="TIDEMILL_HOST", default="0.0.0.0", show_default=True, help="Address to listen on.")
-@click.option("--port", envvar="TIDEMILL_PORT", type=int, default=8080, show_default=True, help="0: any free port.")
+@port_option(default=8080, envvar="TIDEMILL_PORT")
 @click.option(
     "--drain-seconds",
     envvar="TIDEMILL_DRAIN_SECONDS",

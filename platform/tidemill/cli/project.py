@@ -38,14 +38,13 @@ class Project:
 
 
 def open_project(path: Path, profile: Path | None = None) -> Project:
-    """Reads a project and makes its home. Raises SpecError with every problem of its files."""
+    """Reads a project; what is to be written makes its home. Raises SpecError with every problem of its files."""
     from tidemill.spec.find import find_loop
     from tidemill.spec.loading import load_loop, load_profile
 
     file = find_loop(path).resolve()
     loop, place = load_loop(file), load_profile(profile)
     home = file.parent / Path(place.spec.home).expanduser()
-    home.mkdir(parents=True, exist_ok=True)
     return Project(loop, file, file.parent, home, place, profile)
 
 

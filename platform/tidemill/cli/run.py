@@ -15,6 +15,7 @@ from .every import seconds
 from .keeping import Keeping
 from .output import emit, output_option
 from .plan import tick_data
+from .port import port_option
 from .project import Project, lives_here, project_argument
 from .telling import Telling
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @project_argument
 @click.option("--once", is_flag=True, help="Tick until nothing is left to do now, then end.")
 @click.option("--every", default="60s", show_default=True, help="Time between two ticks, such as 30s or 5m.")
-@click.option("--port", type=int, help="Port of the data plane; the profile's by default.")
+@port_option("Port of the data plane; the profile's by default. 0: any free one.")
 @output_option
 def command(project: Project, once: bool, every: str, port: int | None, output: str) -> None:
     """Keep the model right: tick again and again, and answer requests.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .port import port_option
 from .project import Project, all_here, open_project
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", help="Address to listen on; the profile's by default (this machine alone).")
-@click.option("--port", type=int, help="Port; the profile's by default. 0: any free one.")
+@port_option("Port; the profile's by default. 0: any free one.")
 @click.option("--profile", type=click.Path(path_type=Path), envvar="TIDEMILL_PROFILE", help="A Profile.")
 def command(files: tuple[Path, ...], host: str | None, port: int | None, profile: Path | None) -> None:
     """Answer requests: the data plane alone.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .port import port_option
 from .project import all_here, open_project
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, envvar="TIDEMILL_SERVER_HOST", help="Address.")
-@click.option(
-    "--port", default=8081, show_default=True, type=int, envvar="TIDEMILL_SERVER_PORT", help="0: any free one."
-)
+@port_option(default=8081, envvar="TIDEMILL_SERVER_PORT")
 @click.option(
     "--state",
     envvar="TIDEMILL_STATE_URL",

@@ -25,7 +25,8 @@ def open_context(
     tell: Tell | None = None,
     source: DataSource | None = None,
 ) -> Context:
-    """Every port of a loop on one machine. Without a gateway the data plane is another process (`tidemill serve`)."""
+    """Every port of a loop on one machine. Without a gateway it is to be looked at alone: the data plane is another
+    process (`tidemill serve`), and a home that is not there yet is not made."""
     from tidemill.adapters.great_expectations import GreatExpectationsValidator
     from tidemill.adapters.local.pipelines import LocalPipelines
     from tidemill.adapters.mlflow_registry import MlflowRegistry
@@ -44,15 +45,18 @@ def open_context(
         pipelines=LocalPipelines(project.home / "turns", warm=gateway is not None),
         validator=GreatExpectationsValidator(),
         notifier=NoNotifier() if tell is None else CallNotifier(tell),
-        state=open_state(project),
+        state=open_state(project, writes=gateway is not None),
     )
     return Context(project.loop, project.folder, project.home, tracking_uri, ports)
 
 
-def open_state(project: Project) -> State:
+def open_state(project: Project, writes: bool = False) -> State:
+    """For who only reads, a file that is not there yet is an empty store, and is not made."""
     from tidemill.adapters.sql.state import SqlState
 
-    return SqlState(project.profile.spec.state or f"sqlite:///{project.home}/state.db")
+    file = project.home / "state.db"
+    here = f"sqlite:///{file}" if writes or file.exists() else "sqlite://"
+    return SqlState(project.profile.spec.state or here)
 
 
 def open_server(project: Project) -> ServerClient | None:

@@ -20,7 +20,9 @@ class LeaseHeld(TidemillError):
 
 
 class DataUnreadable(TidemillError):
-    """The delivered bytes of a partition are no table."""
+    """The bytes of a partition that was delivered, or of a file that the command line names, are no table."""
+
+    exit_code = 2  # the file is wrong
 
 
 class VersionUnknown(TidemillError):
@@ -41,3 +43,5 @@ class NothingToDo(TidemillError):
 
 class LabelRefused(TidemillError):
     """A label is not one of the task's."""
+
+    exit_code = 2  # what was handed in is wrong

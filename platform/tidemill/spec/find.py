@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import Problem, SpecError, shown
@@ -21,10 +22,13 @@ def means(said: str, kind: str) -> bool:
 def find_loop(path: Path) -> Path:
     """`path` itself, or the only file with a ModelLoop in the folder that it names; else the only one that is meant to
     be one, so that reading it tells what is wrong with it. Raises SpecError otherwise."""
-    if not path.is_dir():
-        return path
-    files = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml") and entry.is_file())
-    texts = {file: file.read_text(encoding="utf-8", errors="replace") for file in files}
+    try:
+        if not path.is_dir():
+            return path
+        files = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml") and entry.is_file())
+    except OSError as error:
+        raise SpecError([_unreadable(path, error)]) from error
+    texts, closed = _texts(files)
     loops = [file for file, text in texts.items() if "ModelLoop" in _KIND.findall(text)]
     if not loops:
         near = [file for file, text in texts.items() if _is_meant(text)]
@@ -34,8 +38,25 @@ def find_loop(path: Path) -> Path:
     if loops:
         message = f"this folder holds {len(loops)} ModelLoops: {', '.join(file.name for file in loops)}"
         raise SpecError([Problem(shown(path), None, "", message, "Name one of them.")])
+    if closed:  # one of them may be it
+        raise SpecError(closed)
     hint = "Name a ModelLoop's file, or make a project with `tidemill init DIR`."
     raise SpecError([Problem(shown(path), None, "", "no file in this folder holds a ModelLoop", hint)])
+
+
+def _texts(files: Sequence[Path]) -> tuple[dict[Path, str], list[Problem]]:
+    """What is in each file, and which cannot be read."""
+    texts, closed = {}, []
+    for file in files:
+        try:
+            texts[file] = file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            closed.append(_unreadable(file, error))
+    return texts, closed
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    return Problem(shown(path), None, "", f"cannot be read: {error.strerror}")
 
 
 def _is_meant(text: str) -> bool:

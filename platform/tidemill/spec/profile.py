@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from .model_loop import Metadata
 from .quantities import Whole
@@ -116,6 +117,16 @@ class ProfileSpec(Strict):
     server: ServerAddress | None = Field(
         None, description="the command line: the server to ask; without it, the files here"
     )
+
+    @field_validator("state")
+    @classmethod
+    def _is_an_url(cls, state: str | None) -> str | None:
+        if state is not None and re.match(r"(sqlite|postgresql)(\+\w+)?://", state) is None:
+            raise ValueError(  # what was written is not quoted: there may be a password in it
+                "this is not an SQLAlchemy URL of SQLite or PostgreSQL, such as sqlite:///folder/state.db or "
+                "postgresql://user@host/database"
+            )
+        return state
 
 
 class Profile(Strict):

@@ -205,6 +205,6 @@ def test_a_disk_that_is_full_when_compacting_keeps_everything(tmp_path: Path, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "_write", full)
-        with pytest.raises(TemporaryError, match="nothing is lost"):
+        with pytest.raises(TemporaryError, match="Nothing is lost"):
             log.read(DAY, NEXT)
     assert keys(log) == ["a"]

@@ -189,7 +189,7 @@ def test_a_database_that_goes_away_is_a_temporary_error_and_recovers(own_server:
     with state.lease("l"):
         state.transact("l", [Write("turn", "a", {"n": 1})], [Entry("1", NOW, "turn.started", {"message": "x"})])
         own_server.stop()
-        with pytest.raises(TemporaryError, match="see that the database is up"):
+        with pytest.raises(TemporaryError, match="See that the database is up"):
             state.put("l", "turn", "a", {"n": 2})
         with pytest.raises(TemporaryError, match="store of outcomes"):
             outcomes.record_pairs([("k", 1)], NOW, "x")

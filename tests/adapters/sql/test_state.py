@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tidemill.adapters.sql.database import Database
 from tidemill.adapters.sql.state import SqlState
-from tidemill.loop.errors import TemporaryError
+from tidemill.loop.errors import TemporaryError, TidemillError
 
 
 def test_a_locked_database_is_a_temporary_error_and_loses_nothing(tmp_path: Path) -> None:
@@ -44,3 +44,17 @@ def test_who_tells_others_that_it_is_recorded_waits_for_the_disk(tmp_path: Path,
     """1: NORMAL, safe against a killed process. 2: FULL, against a power cut too."""
     with Database(f"sqlite:///{tmp_path}/state.db", durable=durable).transaction() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://me:secret@host:port/db", "mysql://me:secret@host/db"])
+def test_what_is_no_url_of_a_store_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(TidemillError, match=r"Give an URL such as sqlite:///folder/state\.db") as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_damaged_database_is_named_and_waiting_is_not_advised(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"no database at all " * 100)
+    with pytest.raises(TidemillError, match=r"state\.db cannot be .*The file is damaged: restore a copy") as caught:
+        SqlState(f"sqlite:///{tmp_path}/state.db")
+    assert not isinstance(caught.value, TemporaryError)

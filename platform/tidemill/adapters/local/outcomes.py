@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tidemill.adapters.outcomes import Arrived, Labelled, StoredOutcomes
+from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
 
 _SCHEMA = """
@@ -39,8 +40,11 @@ class SqliteOutcomes(StoredOutcomes):
     @contextmanager
     def _transaction(self, write: bool) -> Iterator[_Tables]:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+            if write:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Who only reads makes no file: what is not there yet is empty.
+            file = self._path if write or self._path.exists() else ":memory:"
+            with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = FULL")
                 database.executescript(_SCHEMA)
@@ -50,7 +54,7 @@ class SqliteOutcomes(StoredOutcomes):
         except (sqlite3.Error, OSError) as error:
             raise TemporaryError(
                 f"The outcomes in {self._path} could not be {'written' if write else 'read'}: {error}. Nothing was "
-                "recorded. Try again when the disk has room and no other process holds the file."
+                f"recorded. {remedy(error)}"
             ) from error
 
 

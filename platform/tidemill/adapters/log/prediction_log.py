@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.adapters.log.rows import as_table, by_day, days, first_of_each, merged_name
 from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, lines
+from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ParquetPredictionLog:
         except OSError as error:
             raise TemporaryError(
                 f"The prediction log in {self._folder} could not be read or compacted: {error}. "
-                "Free or repair the disk; nothing is lost."
+                f"Nothing is lost. {remedy(error)}"
             ) from error
         return first_of_each(pa.concat_tables([*tables, fresh]), start, end)
 

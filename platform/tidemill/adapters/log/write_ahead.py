@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
 
 SEAL_AT = 1 << 20  # bytes; a reader of another process reads an unsealed file anew each time
@@ -43,7 +44,7 @@ class Writer:
         except OSError as error:
             raise TemporaryError(
                 f"{len(rows)} rows could not be written to the prediction log in {self._folder}: {error}. "
-                "Free or repair the disk."
+                f"{remedy(error)}"
             ) from error
         if self._size >= SEAL_AT:
             self.seal()

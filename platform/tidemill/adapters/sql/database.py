@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tidemill.adapters.remedy import is_damaged, remedy
 from tidemill.adapters.sql.schema import SCHEMA_VERSION, migrate, version_of
 from tidemill.loop.errors import TemporaryError, TidemillError
 
@@ -21,6 +22,10 @@ _SESSION = (
     "SET lock_timeout = '10s'",
     "SET idle_in_transaction_session_timeout = '60s'",
     "SET timezone = 'UTC'",
+)
+_SUCH_AS = (
+    "Give an URL such as sqlite:///folder/state.db, or postgresql://user@host/database with the password in PGPASSWORD "
+    "or a PGPASSFILE."
 )
 
 
@@ -45,29 +50,26 @@ class Database:
 
     @contextmanager
     def transaction(self, write: bool = True, what: str = "state store") -> Iterator[sa.Connection]:
-        """All or nothing. Raises TemporaryError where the database is away, locked, full, or too slow to answer."""
+        """All or nothing. Raises TemporaryError where the database is away, locked, full, not ours to write, or too
+        slow to answer; TidemillError where its file is damaged."""
         try:
             with self.engine.connect() as connection:
                 connection.info["tidemill_write"] = write
                 with connection.begin():
                     yield connection
         except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
-            raise self._temporary(what, getattr(error, "orig", None) or error) from error
+            raise TemporaryError(self._told(what, getattr(error, "orig", None) or error)) from error
         except DBAPIError as error:
+            if is_damaged(error.orig):
+                raise TidemillError(self._told(what, error.orig)) from error
             if not error.connection_invalidated:
                 raise
-            raise self._temporary(what, error.orig) from error
+            raise TemporaryError(self._told(what, error.orig)) from error
 
-    def _temporary(self, what: str, error: Any) -> TemporaryError:
+    def _told(self, what: str, error: Any) -> str:
         said = str(error).strip().replace("\n", " ")
-        remedy = (
-            "see that the database is up and reachable, then run again"
-            if self.is_postgres
-            else "end what locks it or make room, then run again"
-        )
-        return TemporaryError(
-            f"The {what} {self.where} cannot be written or read: {said}. Nothing of this step was kept; {remedy}."
-        )
+        todo = "See that the database is up and reachable." if self.is_postgres else remedy(error)
+        return f"The {what} {self.where} cannot be written or read: {said}. Nothing of this step was kept. {todo}"
 
 
 def lock(connection: sa.Connection, name: str) -> None:
@@ -92,7 +94,10 @@ def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, An
 
 
 def _engine(url: str, busy_seconds: float, pool_size: int, synchronous: str) -> sa.Engine:
-    parsed = sa.make_url(url)
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError) as error:  # nothing of it is quoted: there may be a password in it
+        raise TidemillError(f"The state store's URL is none. {_SUCH_AS}") from error
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -102,10 +107,7 @@ def _engine(url: str, busy_seconds: float, pool_size: int, synchronous: str) -> 
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
     if parsed.get_backend_name() != "postgresql":
-        raise TidemillError(
-            f"The state store {parsed.render_as_string()} is neither SQLite nor PostgreSQL. Give an URL such as "
-            "postgresql://user@host/database, with the password in PGPASSWORD or a PGPASSFILE."
-        )
+        raise TidemillError(f"The state store {parsed.render_as_string()} is neither SQLite nor PostgreSQL. {_SUCH_AS}")
     try:
         engine = sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),

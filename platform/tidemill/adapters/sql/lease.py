@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from tidemill.adapters.sql.database import Database, insert_once
 from tidemill.adapters.sql.schema import leases
-from tidemill.loop.errors import LeaseHeld, TemporaryError
+from tidemill.loop.errors import LeaseHeld, TidemillError
 
 LEASE = timedelta(seconds=30)
 
@@ -90,7 +90,7 @@ class Leases:
                     expires = (_now(connection) + LEASE).isoformat()
                     mine = leases.c.holder == holder
                     connection.execute(leases.update().where(leases.c.loop == loop, mine).values(expires=expires))
-            except TemporaryError:
+            except TidemillError:
                 continue  # tried again in ten seconds; the lease outlives two misses
 
 

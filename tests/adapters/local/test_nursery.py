@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tidemill.adapters.local.warm_python import WarmPython
 
 pytestmark = pytest.mark.timeout(120)
 # Waits for `go`, as a step trains; ends with 0, or with what `go` says.
@@ -63,3 +64,27 @@ def test_a_step_of_a_loop_that_was_killed_ends_as_it_would_have(
     until((tmp_path / "code").exists)
     assert (tmp_path / "code").read_text().strip() == code
     until(lambda: not nursery.parent.exists())  # and then the nursery goes, and its folder with it
+
+
+def test_a_process_whose_place_holder_was_killed_ends_too_though_it_is_in_no_group_of_it(tmp_path: Path) -> None:
+    """Whoever cancels a run kills its group; a step that is being forked in that moment joins it too late."""
+    alone = "import os\nos.setpgid(0, 0)\nopen('pid', 'w').write(str(os.getpid()))\n"
+    (tmp_path / "a_step.py").write_text(alone + STEP)
+    warm = WarmPython()
+    environment = {**os.environ, **warm.environment(), "PYTHONPATH": str(tmp_path)}
+    until(Path(environment["TIDEMILL_NURSERY"]).exists)  # else the step would be an ordinary interpreter
+    asking = subprocess.Popen([*warm.command(), "-m", "a_step"], cwd=tmp_path, env=environment)
+    until((tmp_path / "began").exists)
+    step = int((tmp_path / "pid").read_text())
+    assert step != asking.pid
+    asking.kill()
+    asking.wait()
+
+    def gone() -> bool:
+        try:
+            os.kill(step, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    until(gone)

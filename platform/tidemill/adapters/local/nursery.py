@@ -59,6 +59,7 @@ class Nursery:
         self._listener.bind(str(path))
         self._listener.listen(16)
         self._children: dict[int, socket.socket] = {}
+        self._ended: set[int] = set()  # those that are dying already
         self._orphaned = False
         self._wake = os.pipe()
         os.set_blocking(self._wake[1], False)
@@ -77,10 +78,17 @@ class Nursery:
 
     def _once(self, wait: bool) -> None:
         """Handles what is pending."""
-        watched = [self._listener.fileno(), self._wake[0], *([] if self._orphaned else [0])]
+        asking = {held.fileno(): pid for pid, held in self._children.items() if pid not in self._ended}
+        watched = [self._listener.fileno(), self._wake[0], *asking, *([] if self._orphaned else [0])]
         ready, _, _ = select.select(watched, [], [], None if wait else 0)
         if 0 in ready and not os.read(0, 1):
             self._orphaned = True
+        for pid in (asking[descriptor] for descriptor in ready if descriptor in asking):
+            # Who asked for it says nothing more, so it is gone: killed, and what it stood for is to go as well. Its
+            # group's end may have come too early for a process that was only being forked.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self._ended.add(pid)
         if self._wake[0] in ready:
             os.read(self._wake[0], 512)
             self._reap()
@@ -136,6 +144,7 @@ class Nursery:
             if pid == 0:
                 return
             connection = self._children.pop(pid, None)
+            self._ended.discard(pid)
             if connection is not None:
                 with contextlib.suppress(OSError):  # nobody waits for it any more
                     connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 from tidemill.adapters.sql.state import SqlState
-from tidemill.cli.init import write_project
 from tidemill.cli.main import cli
 from tidemill.loop.ports import Entry
 
 NOW = datetime(2026, 2, 1, 7, tzinfo=UTC)
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqlState:
-    monkeypatch.chdir(tmp_path)
-    write_project(tmp_path, "shop", date(2026, 1, 31))
-    (tmp_path / ".tidemill").mkdir()
-    return SqlState(f"sqlite:///{tmp_path}/.tidemill/state.db")
 
 
 def live(state: SqlState) -> None:
@@ -36,28 +26,28 @@ def history(*arguments: str) -> str:
     return done.output
 
 
-def test_an_event_that_there_is_none_of_names_those_there_are(shop: SqlState) -> None:
-    live(shop)
+def test_an_event_that_there_is_none_of_names_those_there_are(shop_state: SqlState) -> None:
+    live(shop_state)
     assert history("--event", "zzz") == "No event begins with 'zzz'; there are: partition, turn.\n"
     assert history("--event", "zzz", "--event", "y").startswith("No event begins with 'zzz' or 'y'; there are: ")
 
 
-def test_of_a_kind_that_there_is_every_event_is_named(shop: SqlState) -> None:
-    live(shop)
+def test_of_a_kind_that_there_is_every_event_is_named(shop_state: SqlState) -> None:
+    live(shop_state)
     assert history("--event", "turn.end") == "No event begins with 'turn.end'; there are: turn.failed, turn.started.\n"
 
 
-def test_with_json_it_is_an_empty_list(shop: SqlState) -> None:
-    live(shop)
+def test_with_json_it_is_an_empty_list(shop_state: SqlState) -> None:
+    live(shop_state)
     assert json.loads(history("--event", "zzz", "-o", "json")) == []
 
 
 @pytest.mark.parametrize("arguments", [(), ("--event", "turn")])
-def test_where_nothing_happened_it_says_how_to_begin(shop: SqlState, arguments: tuple[str, ...]) -> None:
+def test_where_nothing_happened_it_says_how_to_begin(shop_state: SqlState, arguments: tuple[str, ...]) -> None:
     assert history(*arguments).startswith("Nothing has happened yet: ")
 
 
-def test_an_event_is_named_or_begun(shop: SqlState) -> None:
-    live(shop)
+def test_an_event_is_named_or_begun(shop_state: SqlState) -> None:
+    live(shop_state)
     assert [line.split()[2] for line in history("--event", "turn").splitlines()] == ["turn.started", "turn.failed"]
     assert [line.split()[2] for line in history("--event", "turn", "--last", "1").splitlines()] == ["turn.failed"]

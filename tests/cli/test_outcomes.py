@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tidemill.adapters.local.outcomes import SqliteOutcomes
 from tidemill.adapters.system_clock import SystemClock
-from tidemill.cli.init import write_project
 from tidemill.cli.main import cli
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_project(tmp_path, "shop", date(2026, 1, 31))
-    return tmp_path
 
 
 def send(text: str, *options: str) -> Result:

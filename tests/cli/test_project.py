@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tidemill.cli.init import write_project
 from tidemill.cli.main import cli
 
 PODS = "{image: registry/tidemill:1}"
@@ -18,13 +16,6 @@ CONTROLLERS = {
 }
 ACTING = (("run", "--once"), ("plan",), ("serve",), ("server",), ("replay", "--world", "a:B", "--out", "out"))
 ABOUT_IT = (("status",), ("history",), ("train",))
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_project(tmp_path, "shop", date(2026, 1, 31))
-    return tmp_path
 
 
 def with_profile(spec: str, *verb: str) -> Result:

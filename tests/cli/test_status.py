@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from tidemill.adapters.sql.state import SqlState
-from tidemill.cli.init import write_project
 from tidemill.cli.main import cli
 from tidemill.loop.asking import ask
 from tidemill.loop.heartbeat import beat
 
 NOW = datetime(2026, 2, 1, 7, tzinfo=UTC)
 ADVICE = "`tidemill run --once` trains the first one"
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqlState:
-    monkeypatch.chdir(tmp_path)
-    write_project(tmp_path, "shop", date(2026, 1, 31))
-    (tmp_path / ".tidemill").mkdir()
-    return SqlState(f"sqlite:///{tmp_path}/.tidemill/state.db")
 
 
 def status() -> list[str]:
@@ -41,42 +31,42 @@ def hold(state: SqlState, id: str) -> None:
     state.put("shop", "partition", id, {**held, "message": f"Partition {id} fails.", "judged_at": id})
 
 
-def test_where_nothing_happened_it_says_how_to_begin(shop: SqlState) -> None:
+def test_where_nothing_happened_it_says_how_to_begin(shop_state: SqlState) -> None:
     assert f"champion    none yet; {ADVICE}" in status()
 
 
 @pytest.mark.parametrize("what", ["a tick", "a turn", "a held partition", "a request"])
-def test_where_anything_happened_it_advises_nothing(shop: SqlState, what: str) -> None:
+def test_where_anything_happened_it_advises_nothing(shop_state: SqlState, what: str) -> None:
     if what == "a tick":
-        beat(shop, "shop", NOW)
+        beat(shop_state, "shop", NOW)
     elif what == "a turn":
-        put_turn(shop, "t1", "failed", "TrainerFailed", "No column x.")
+        put_turn(shop_state, "t1", "failed", "TrainerFailed", "No column x.")
     elif what == "a held partition":
-        hold(shop, "2026-01-30")
+        hold(shop_state, "2026-01-30")
     else:
-        ask(shop, "shop", "train", "ann", "", NOW)
+        ask(shop_state, "shop", "train", "ann", "", NOW)
     lines = status()
     assert "champion    none yet" in lines
     assert ADVICE not in "\n".join(lines)
 
 
-def test_it_says_why_days_are_held_back(shop: SqlState) -> None:
-    hold(shop, "2026-01-29")
-    hold(shop, "2026-01-30")
+def test_it_says_why_days_are_held_back(shop_state: SqlState) -> None:
+    hold(shop_state, "2026-01-29")
+    hold(shop_state, "2026-01-30")
     lines = status()
     assert "data        0 partitions admitted (0 rows), 2 quarantined" in lines
     assert "held back   the latest is 2026-01-30 (ExpectationFailed): Partition 2026-01-30 fails." in lines
 
 
-def test_it_says_what_waits_and_what_was_asked(shop: SqlState) -> None:
+def test_it_says_what_waits_and_what_was_asked(shop_state: SqlState) -> None:
     waiting = [
         {"event": "turn.waiting", "reason": "Cooldown", "message": "The first turn waits for the cooldown."},
         {"event": "serving.waiting", "reason": "NotReady", "message": "There is no champion to serve yet."},
     ]
-    shop.put("shop", "tick", "waiting", {"waiting": waiting})
-    hold(shop, "2026-01-30")
-    ask(shop, "shop", "train", "ann", "", NOW)
-    ask(shop, "shop", "admit", "ann", "", NOW, "2026-01-30")
+    shop_state.put("shop", "tick", "waiting", {"waiting": waiting})
+    hold(shop_state, "2026-01-30")
+    ask(shop_state, "shop", "train", "ann", "", NOW)
+    ask(shop_state, "shop", "admit", "ann", "", NOW, "2026-01-30")
     lines = status()
     assert "asked       admit 2026-01-30, by ann at 2026-02-01T07:00: the next tick acts on it" in lines
     assert "waits       The first turn waits for the cooldown." in lines
@@ -84,10 +74,10 @@ def test_it_says_what_waits_and_what_was_asked(shop: SqlState) -> None:
     assert "no champion to serve" not in "\n".join(lines), "the champion's line says so"
 
 
-def test_the_turn_that_failed_stands_beside_the_one_that_runs(shop: SqlState) -> None:
-    put_turn(shop, "t1", "failed", "TrainerFailed", "No column x.")
+def test_the_turn_that_failed_stands_beside_the_one_that_runs(shop_state: SqlState) -> None:
+    put_turn(shop_state, "t1", "failed", "TrainerFailed", "No column x.")
     assert "before it" not in "\n".join(status())
-    put_turn(shop, "t2", "running", "Manual", "A turn starts.")
+    put_turn(shop_state, "t2", "running", "Manual", "A turn starts.")
     lines = status()
     assert "last turn   t2 running (Manual): A turn starts." in lines
     assert "before it   t1 failed (TrainerFailed): No column x." in lines

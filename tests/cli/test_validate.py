@@ -1,20 +1,11 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tidemill.cli.init import write_project
 from tidemill.cli.main import cli
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_project(tmp_path, "shop", date(2026, 1, 31))
-    return tmp_path
 
 
 def validate(*args: str) -> Result:

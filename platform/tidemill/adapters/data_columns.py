@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tidemill.adapters.file_source import day_of
+from tidemill.spec.forms import glob_of
 from tidemill.spec.model_loop import ModelLoopSpec
 
 Finding = tuple[tuple[str, ...], str, str]  # the field, what is wrong, a hint
@@ -36,8 +37,7 @@ def _last(spec: ModelLoopSpec, folder: Path) -> Path | None:
     source = spec.data.source
     pattern, format = (source.parquet, "parquet") if source.parquet is not None else (source.csv, "csv")
     assert pattern is not None, "the spec takes exactly one source"
-    is_glob = any(character in pattern for character in "*?[")
-    found = folder.glob(pattern if is_glob else f"{pattern.rstrip('/')}/*.{format}")
+    found = folder.glob(glob_of(pattern, format))
     return max((path for path in found if day_of(path.name) is not None), key=lambda path: path.name, default=None)
 
 

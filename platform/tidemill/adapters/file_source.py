@@ -13,6 +13,7 @@ from tidemill.adapters.one_a_day import Doubled, one_a_day, refuse_doubled
 from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.model import Partition
 from tidemill.loop.turn.request import folder_of
+from tidemill.spec.forms import glob_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +27,7 @@ class FileSource:
 
     def __init__(self, folder: Path, pattern: str, format: str, key: str) -> None:
         self._folder, self._format, self._key = folder, format, key
-        is_glob = any(character in pattern for character in "*?[")
-        self._pattern = pattern if is_glob else pattern.rstrip("/") + f"/*.{format}"
+        self._pattern = glob_of(pattern, format)
         self._digests: dict[Path, tuple[int, int, str]] = {}
         self._doubled: Doubled = {}
 

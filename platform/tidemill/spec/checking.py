@@ -10,7 +10,7 @@ from typing import Any
 
 from .entry_points import check_entries
 from .errors import Problem
-from .forms import parse_entry_point
+from .forms import glob_of, parse_entry_point
 from .loading import read
 from .model_loop import ModelLoop, ModelLoopSpec
 from .yaml_file import Document, Key
@@ -96,8 +96,7 @@ def _source(document: Document, folder: Path) -> Iterator[Problem]:
         pattern = _at(document.value, "spec", "data", "source", format)
         if not isinstance(pattern, str) or not pattern:
             continue
-        is_glob = any(character in pattern for character in "*?[")
-        wanted = pattern if is_glob else f"{pattern.rstrip('/')}/*.{format}"
+        wanted = glob_of(pattern, format)
         if not Path(pattern).is_absolute() and not any(folder.glob(wanted)):
             keys = ("spec", "data", "source", format)
             hint = f"A partition is a file such as 2026-01-31.{format}; the day is in its name."

@@ -78,3 +78,9 @@ ADay = Annotated[
         lambda every: every == timedelta(days=1),
     ),
 ]
+
+
+def glob_of(pattern: str, format: str) -> str:
+    """What matches a source's files: `pattern` where it is a glob, else all of that format in the folder it names."""
+    is_glob = any(character in pattern for character in "*?[")
+    return pattern if is_glob else f"{pattern.rstrip('/')}/*.{format}"

@@ -78,6 +78,15 @@ ADay = Annotated[
         lambda every: every == timedelta(days=1),
     ),
 ]
+_HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
+PartOfADay = Annotated[
+    Duration,
+    Check(
+        "a block is 1h, 2h, 3h, 4h, 6h, 8h, 12h or 1d, so that whole blocks fill a day",
+        f"{cel.milliseconds('self')} in [{', '.join(f'{hours * 3600000}.0' for hours in _HOURS)}]",
+        lambda block: block in {timedelta(hours=hours) for hours in _HOURS},
+    ),
+]
 
 
 def glob_of(pattern: str, format: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .forms import ADay, Column, EntryPoint, Image, Inside, Name, PartOfAll
+from .forms import ADay, Column, EntryPoint, Image, Inside, Name, PartOfADay, PartOfAll
 from .quantities import Cron, Duration, Number, Rate, Share, Span, Whole
 from .resources import Resources
 from .rules import Rule, Strict
@@ -78,10 +78,20 @@ class Label(Strict):
             "{giveUpAfter} >= {arrivesAfter}",
             lambda self: self.give_up_after >= self.arrives_after,
         ),
+        Rule(
+            "coverage must be more than 0% and at most 100%",
+            "!has(self.coverage) || {coverage} > 0.0 && {coverage} <= 1.0",
+            lambda self: self.coverage is None or 0 < self.coverage <= 1,
+        ),
     )
     column: Column = Field(description="the column (or field of a posted outcome) that holds 0 or 1")
     arrives_after: Duration = Field(timedelta(0), description="after the event; sooner, a missing label says nothing")
     give_up_after: Duration = Field(timedelta(days=14), description="a later label trains, but judges nothing")
+    coverage: Share | None = Field(
+        None,
+        description="share of the predictions that must have a label before their block is evidence; by default what "
+        "the loop itself has seen to be usual",
+    )
 
 
 class Gate(Strict):
@@ -251,6 +261,11 @@ class Judge(Strict):
         ),
     )
     alpha: Number = Field(0.05, gt=0, lt=0.5, description="chance of a false promotion, and of a false abort")
+    block: PartOfADay | Literal["auto"] = Field(
+        "auto",
+        description="how long outcomes depend on each other: outcomes of one block count as one piece of evidence; "
+        "auto: chosen from the last two weeks when a rollout begins",
+    )
     metrics: tuple[JudgeMetric, ...] = Field(
         default_factory=_default_metrics,
         min_length=1,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import gateway_models as models
+import orjson
+import pyarrow.parquet as pq
 import pytest
 from gateway_harness import NOW, Running, outputs
 from tidemill.gateway.split import unit
@@ -67,6 +70,41 @@ def test_during_a_canary_both_versions_score_every_key(start: Start, versions: V
     assert sorted(rows.loc[rows["served"], "version"]) == sorted(answered)
     assert rows.groupby("version")["key"].apply(sorted).tolist() == [sorted(KEYS)] * 2
     assert set(rows.loc[~rows["served"], "role"]) == {"shadow"}
+
+
+def test_rows_are_logged_with_the_weight_that_their_arm_had_in_the_route_in_force(
+    start: Start, versions: Versions
+) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), Arm("other", Role.SHADOW, 0.0, 1.0))
+    running.infer(["early"])
+    assert running.gateway.drain(20)
+    serve(running, versions, champion("calm", 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0))
+    running.infer(KEYS)
+    rows = running.rows()
+    shadowing, split = rows[rows["key"] == "early"], rows[rows["key"] != "early"]
+    assert dict(zip(shadowing["role"], shadowing["weight"], strict=True)) == {"champion": 1.0, "shadow": 0.0}
+    drawn = {"champion": ("calm", 0.7), "canary": ("other", 0.3)}
+    for role, (version, weight) in drawn.items():
+        mine = split[split["role"] == role]
+        assert set(mine["version"]) == {version}
+        assert mine["weight"].to_numpy() == pytest.approx(weight)
+        copies = split[(split["role"] == "shadow") & split["key"].isin(mine["key"])]
+        assert len(copies) == len(mine)
+        assert version not in set(copies["version"])
+        assert not copies["served"].any()
+        assert (copies["weight"] == 0).all()
+
+
+def test_a_fallback_has_the_weight_of_the_arm_that_it_stands_in_for(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5, 1.0), Arm("raises", Role.CANARY, 0.5, 1.0))
+    running.infer(KEYS)
+    rows = running.rows()
+    drawn = rows[rows["role"] == "canary"]
+    assert set(drawn["version"]) == {"raises", "calm"}
+    assert drawn["weight"].to_numpy() == pytest.approx(0.5)
+    assert sorted(drawn.loc[drawn["served"], "key"]) == [key for key in sorted(KEYS) if unit(key, "raises") < 0.5]
 
 
 def test_a_shadow_never_delays_an_answer(start: Start, versions: Versions) -> None:
@@ -161,13 +199,17 @@ def test_the_calibrator_is_applied_and_logged(start: Start, versions: Versions) 
     assert row["score"] == pytest.approx(0.2319693)
 
 
-def test_a_version_asked_for_by_name_is_no_evidence(start: Start, versions: Versions) -> None:
+def test_a_version_asked_for_by_name_is_no_evidence(start: Start, versions: Versions, tmp_path: Path) -> None:
     running = start()
     serve(running, versions, champion("calm"), Arm("other", Role.SHADOW, 0.0, 1.0))
     fixed = running.infer(["a"], path="/v2/models/delay/versions/other/infer")
     assert outputs(fixed)["arm"] == ["fixed"]
     assert running.rows().empty
     assert running.metric('tidemill_predictions_total{loop="delay",role="fixed"') == 1
+    lines = b"".join(path.read_bytes() for path in tmp_path.rglob("*.jsonl")).splitlines()
+    parts = [pq.ParquetFile(path).read() for path in tmp_path.rglob("part-*.parquet")]
+    logged = [orjson.loads(line) for line in lines] + [row for part in parts for row in part.to_pylist()]
+    assert [(row["role"], row["weight"]) for row in logged] == [("fixed", None)]
 
 
 def test_event_time_comes_from_the_request_or_is_now(start: Start, versions: Versions) -> None:

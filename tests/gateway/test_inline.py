@@ -20,7 +20,7 @@ ROUTES = {
     "a part in shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 0.4)),
     "canary": (Arm("calm", Role.CHAMPION, 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0)),
 }
-LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback"]
+LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback", "weight"]
 
 
 @pytest.mark.parametrize("name", ROUTES)

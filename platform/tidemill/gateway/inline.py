@@ -95,5 +95,6 @@ class InlineDataPlane:
                 "calibrator": None if calibrator is None else calibrator.id,
                 "fallback": False,
                 "latency_ms": 0.0,
+                "weight": arm.weight if served else 0.0,
             }
         )

@@ -17,7 +17,7 @@ import orjson
 import pytest
 from logged import DAY, NEXT, row
 from tidemill.adapters.log import stored as stored_log
-from tidemill.adapters.log.rows import as_table, parsed
+from tidemill.adapters.log.rows import as_parquet, as_table, parsed
 from tidemill.adapters.log.shipped import ShippedPredictionLog
 from tidemill.adapters.log.shipper import LogShipper
 from tidemill.adapters.log.stored import StoredPredictionLog
@@ -191,6 +191,32 @@ def test_a_kill_while_merging_loses_and_doubles_nothing(
     assert keys(storage) == expected
     assert keys(storage, merge=True) == expected
     assert keys(storage) == expected
+
+
+def test_parts_of_older_and_newer_releases_are_read_and_merged_with_what_they_know(storage: str, spool: Path) -> None:
+    import pyarrow as pa
+
+    day = f"{url(storage)}/day=2013-03-01"
+    for number in range(stored_log.MANY_PARTS):
+        table = as_table([orjson.loads(orjson.dumps(row(f"old{number}")))]).drop_columns("weight")
+        files.write_bytes(f"{day}/part-{number:02}-old.parquet", as_parquet(table))
+    table = as_table([orjson.loads(orjson.dumps(row("newer", weight=0.3)))])
+    files.write_bytes(f"{day}/part-99-new.parquet", as_parquet(table.append_column("later", pa.array(["kept"]))))
+    for merge in (False, True, False):
+        found = StoredPredictionLog(url(storage), merge=merge).read(DAY, NEXT)
+        assert found["weight"].isna().sum() == stored_log.MANY_PARTS
+        assert found["weight"].dropna().tolist() == pytest.approx([0.3])
+        assert "later" not in found
+    (merged,) = files.names(day)
+    assert parquet_columns(f"{day}/{merged}") >= {"weight", "later"}, "a merger loses no column"
+
+
+def parquet_columns(uri: str) -> set[str]:
+    import io
+
+    import pyarrow.parquet as pq
+
+    return set(pq.ParquetFile(io.BytesIO(files.read_bytes(uri))).schema_arrow.names)
 
 
 def test_larger_parts_are_left_alone_until_there_are_many_of_them() -> None:

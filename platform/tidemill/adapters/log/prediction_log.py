@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.log.rows import as_table, by_day, days, first_of_each, merged_name
+from tidemill.adapters.log.rows import as_table, by_day, days, first_of_each, joined, merged_name
 from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, lines
 from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
@@ -50,8 +50,6 @@ class ParquetPredictionLog:
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= event_time < end, one row per (key, version): the one that was logged first."""
-        import pyarrow as pa
-
         with self._lock:
             self._writer.seal()
         try:
@@ -63,12 +61,10 @@ class ParquetPredictionLog:
                 f"The prediction log in {self._folder} could not be read or compacted: {error}. "
                 f"Nothing is lost. {remedy(error)}"
             ) from error
-        return first_of_each(pa.concat_tables([*tables, fresh]), start, end)
+        return first_of_each(joined([*tables, fresh]), start, end)
 
     def _compact(self) -> pa.Table:
         """Moves finished write-ahead files into parts; returns the rows of those that still grow."""
-        import pyarrow as pa
-
         growing: dict[Path, tuple[int, pa.Table]] = {}
         for path in sorted(self._wal.glob("*.jsonl")):
             with finished(path) as yes:
@@ -79,23 +75,20 @@ class ParquetPredictionLog:
                     _write(table, self._folder / f"day={day}" / f"part-{path.stem}.parquet")
                 path.unlink()
         self._growing = growing
-        return pa.concat_tables([as_table([]), *(table for _, table in growing.values())])
+        return joined(table for _, table in growing.values())
 
     def _grown(self, path: Path) -> tuple[int, pa.Table]:
         """Only what is new since the last look is parsed."""
-        import pyarrow as pa
-
         end, table = self._growing.get(path, (0, as_table([])))
         rows, end = lines(path, end)
-        return end, pa.concat_tables([table, as_table(rows)]) if rows else table
+        return end, joined([table, as_table(rows)]) if rows else table
 
     def _day(self, day: str) -> pa.Table:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         parts = tuple(sorted((self._folder / f"day={day}").glob("part-*.parquet")))
         if parts not in self._days:
-            table = pa.concat_tables([as_table([]), *(pq.ParquetFile(part).read() for part in parts)])
+            table = joined(pq.ParquetFile(part).read() for part in parts)
             if len(parts) >= MANY_PARTS:
                 parts = self._merge(parts, table)
             self._days[parts] = table

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.log.part_files import fetch_part_files, list_part_files, remove_part_files
-from tidemill.adapters.log.rows import as_parquet, as_table, days, first_of_each, merged_name
+from tidemill.adapters.log.rows import as_parquet, days, first_of_each, joined, merged_name
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
@@ -46,8 +46,6 @@ class StoredPredictionLog:
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= event_time < end, one row per (key, version): the one that was logged first. Raises
         TemporaryError."""
-        import pyarrow as pa
-
         with self._lock:
             try:
                 found = list_part_files(self._url, days(start, end))
@@ -55,12 +53,10 @@ class StoredPredictionLog:
                 self._forget_days(list(found))
             except OSError as error:
                 raise TemporaryError(f"The prediction log at {self._url} could not be read: {error}.") from error
-        return first_of_each(pa.concat_tables([as_table([]), *tables]), start, end)
+        return first_of_each(joined(tables), start, end)
 
     def _day(self, day: str, parts: dict[str, int]) -> pa.Table:
         """`parts`: size in bytes by name."""
-        import pyarrow as pa
-
         for attempt in range(_ATTEMPTS):
             try:
                 self._fetch(day, parts)
@@ -72,18 +68,16 @@ class StoredPredictionLog:
                 parts = list_part_files(self._url, [day]).get(day, {})
         if self._merge:
             self._merge_tiers(day, parts, tables)
-        return pa.concat_tables([as_table([]), *tables.values()])
+        return joined(tables.values())
 
     def _merge_tiers(self, day: str, parts: dict[str, int], tables: dict[str, pa.Table]) -> None:
-        import pyarrow as pa
-
         tiers: defaultdict[int, list[str]] = defaultdict(list)
         for name, size in sorted(parts.items()):
             tiers[_tier(size)].append(name)
         for names in tiers.values():
             if len(names) < MANY_PARTS:
                 continue
-            content = as_parquet(pa.concat_tables([tables[name] for name in names]))
+            content = as_parquet(joined(tables[name] for name in names))
             # First the merger, then away with its parts: killed in between, both are there, and read as one.
             files.write_bytes(files.join(self._url, f"day={day}", merged_name(names)), content)
             remove_part_files([files.join(self._url, f"day={day}", name) for name in names])

@@ -4,11 +4,13 @@
     folder/day=2013-03-01/part-<time>-<unique>.parquet
 
 A part takes its name from the write-ahead file that it was made of: a process killed while moving makes the same part
-again. Rows that are in both, or in a part and its merger, are one row when read.
+again. Rows that are in both, or in a part and its merger, are one row when read. What is damaged is set aside.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,14 +18,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.log.rows import as_table, by_day, days, first_of_each, joined, merged_name
-from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, lines
+from tidemill.adapters.log.damaged import SUFFIX, PartDamaged, read_lines, read_part, set_aside
+from tidemill.adapters.log.rows import as_parquet, as_table, by_day, days, first_of_each, joined, merged_name
+from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, whole_lines
 from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
 
 MANY_PARTS = 8
 _KEPT_DAYS = 4
@@ -71,7 +76,9 @@ class ParquetPredictionLog:
                 if not yes:
                     growing[path] = self._grown(path)
                     continue
-                for day, table in by_day(as_table(lines(path)[0])).items():
+                moved, damaged = read_lines(path.read_bytes())
+                set_aside(path, damaged)
+                for day, table in by_day(moved).items():
                     _write(table, self._folder / f"day={day}" / f"part-{path.stem}.parquet")
                 path.unlink()
         self._growing = growing
@@ -80,15 +87,14 @@ class ParquetPredictionLog:
     def _grown(self, path: Path) -> tuple[int, pa.Table]:
         """Only what is new since the last look is parsed."""
         end, table = self._growing.get(path, (0, as_table([])))
-        rows, end = lines(path, end)
-        return end, joined([table, as_table(rows)]) if rows else table
+        content, end = whole_lines(path, end)
+        return end, joined([table, read_lines(content)[0]]) if content else table
 
     def _day(self, day: str) -> pa.Table:
-        import pyarrow.parquet as pq
-
         parts = tuple(sorted((self._folder / f"day={day}").glob("part-*.parquet")))
         if parts not in self._days:
-            table = joined(pq.ParquetFile(part).read() for part in parts)
+            tables = {part: table for part in parts if (table := _whole(part)) is not None}
+            parts, table = tuple(tables), joined(tables.values())
             if len(parts) >= MANY_PARTS:
                 parts = self._merge(parts, table)
             self._days[parts] = table
@@ -104,10 +110,25 @@ class ParquetPredictionLog:
         return (merged,)
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    import pyarrow.parquet as pq
+def _whole(part: Path) -> pa.Table | None:
+    try:
+        return read_part(part)
+    except PartDamaged as error:
+        aside = part.with_suffix(SUFFIX)
+        part.rename(aside)
+        _log.error(
+            "%s of the prediction log is damaged: %s. It is set aside as %s; all other parts are used. Restore it from "
+            "a copy under its old name, or delete it.", part, error, aside.name,
+        )  # fmt: skip
+        return None
 
+
+def _write(table: pa.Table, path: Path) -> None:
+    """On disk when it returns: what it was made of is deleted next, and a power cut may not take both."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    pq.write_table(table, temporary, compression="zstd")
+    with temporary.open("wb") as file:
+        file.write(as_parquet(table))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)

@@ -177,6 +177,39 @@ def test_one_bad_request_does_not_fail_those_that_share_its_batch(start: Start, 
     assert third == pytest.approx([0.5])
 
 
+@pytest.mark.parametrize("temper", models.ENDINGS)
+def test_whatever_a_model_raises_fails_that_request_and_its_version_answers_the_next_one(
+    temper: str, start: Start, versions: Versions
+) -> None:
+    running = start()
+    serve(running, versions, champion(temper), fallback=("other",))
+    for number in range(3):
+        assert outputs(running.infer([f"bad{number}"], carrier=["poison"]))["version"] == ["other"]
+        assert outputs(running.infer([f"good{number}"]))["version"] == [temper]
+    errors = f'tidemill_predictions_total{{loop="delay",role="champion",status="error",version="{temper}"}}'
+    assert running.metric(errors) == 3
+    rows = running.rows()
+    assert (rows["status"] == "error").sum() == 3
+
+
+def test_whatever_a_shadow_raises_it_scores_the_next_request(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), Arm("exits", Role.SHADOW, 0.0, 1.0))
+    running.infer(["bad"], carrier=["poison"])
+    assert running.gateway.drain(20)
+    running.infer(["good"])
+    shadow = running.rows().query("role == 'shadow'").set_index("key")["status"]
+    assert shadow.to_dict() == {"bad": "error", "good": "ok"}
+
+
+def test_probabilities_for_fewer_rows_than_were_asked_about_are_an_error(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("short"), fallback=("other",))
+    response = running.infer(["a", "b"], carrier=["poison", "UA"])
+    assert outputs(response)["version"] == ["other", "other"]
+    assert "2 rows with an array of shape (1,)" in response.json()["parameters"]["why"]
+
+
 def test_when_nobody_can_answer_the_caller_hears_why(start: Start, versions: Versions) -> None:
     running = start()
     serve(running, versions, champion("raises"), fallback=("no number",))

@@ -18,6 +18,7 @@ from .records import Failed, Group, Rows, scored
 from .refusals import Refused
 from .scoring import Model, Overloaded
 from .split import mirrored
+from .user_code import failure
 
 
 class Mirror:
@@ -71,7 +72,7 @@ class Mirror:
             part = (
                 scored(arm.version, rows, done.result(), arm.calibrator, milliseconds)
                 if error is None
-                else Failed(arm.version, rows, "error", str(error), milliseconds)
+                else Failed(arm.version, rows, "error", str(failure(error)), milliseconds)
             )
             self._journal.write_mirrored(request, part, self._clock.now())
         finally:

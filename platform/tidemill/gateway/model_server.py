@@ -28,6 +28,7 @@ from .models import Served, load
 from .protocol import output, parse_columns, parse_json
 from .refusals import Refused
 from .scoring import Overloaded
+from .user_code import failure
 
 _MAX_BODY = 16 << 20  # bytes: only gateways ask, which write what they took at greater length
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
@@ -56,7 +57,7 @@ def fetch_and_load(version: ModelVersion, scratch: Path | None = None) -> Served
         raise
     except Exception as error:
         raise TidemillError(
-            f"The model in {version.uri} does not load: {type(error).__name__}: {error}. Its image must hold the "
+            f"The model in {version.uri} does not load: {failure(error)}. Its image must hold the "
             "packages that it was trained with (spec.model.image)."
         ) from error
 
@@ -101,8 +102,9 @@ class ModelServer:
         except TimeoutError:
             return 504, {"error": "the caller's time is over"}
         except Exception as error:
-            _log.warning("version %s of %s failed: %r", self._model.version, self._name, error)
-            return 500, {"error": f"{type(error).__name__}: {error}"}
+            said = str(failure(error))
+            _log.warning("version %s of %s failed: %s", self._model.version, self._name, said)
+            return 500, {"error": said}
 
     async def _infer(self, body: bytes) -> dict[str, Any]:
         document = parse_json(body)

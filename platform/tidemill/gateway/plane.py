@@ -27,6 +27,7 @@ from .records import Group
 from .refusals import Refused
 from .remote import adopt
 from .scoring import Model
+from .user_code import failure
 
 KEPT_UNROUTED = 4  # versions that were prepared and are in no route: a challenger about to start, say
 
@@ -90,7 +91,7 @@ class Plane:
                 return Readiness(False, str(error), Reason.NOT_READY)
             except Exception as error:
                 _log.exception("version %s of %s does not load", version.version, self.name)
-                message = f"Version {version.version} of {self.name} does not load: {type(error).__name__}: {error}"
+                message = f"Version {version.version} of {self.name} does not load: {failure(error)}"
                 return Readiness(False, message, Reason.NOT_READY)
         return Readiness(True)
 

@@ -6,13 +6,12 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.loopback import LocalOnly, is_loopback
 from tidemill.loop.errors import TidemillError
 
 from .access import NoGuard
 from .api import Api
 from .app import create_app
-from .local import LocalOnly
-from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -96,6 +96,23 @@ def test_rows_are_logged_with_the_weight_that_their_arm_had_in_the_route_in_forc
         assert (copies["weight"] == 0).all()
 
 
+def test_error_and_fallback_rates_are_counted_for_each_arm(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5, 1.0), Arm("raises", Role.CANARY, 0.5, 1.0))
+    running.infer(KEYS)
+    assert running.gateway.drain(20)
+    drawn = sum(unit(key, "raises") < 0.5 for key in KEYS)
+
+    def answers(version: str, role: str, by: str) -> float:
+        labels = f'{{by="{by}",loop="delay",role="{role}",version="{version}"}}'
+        return running.metric(f"tidemill_answers_total{labels}")
+
+    assert [answers("calm", "champion", by) for by in ("arm", "fallback")] == [len(KEYS) - drawn, 0]
+    assert [answers("raises", "canary", by) for by in ("arm", "fallback")] == [0, drawn]
+    failed = 'tidemill_predictions_total{loop="delay",role="canary",status="error",version="raises"}'
+    assert running.metric(failed) == drawn
+
+
 def test_a_fallback_has_the_weight_of_the_arm_that_it_stands_in_for(start: Start, versions: Versions) -> None:
     running = start()
     serve(running, versions, champion("calm", 0.5, 1.0), Arm("raises", Role.CANARY, 0.5, 1.0))
@@ -131,7 +148,8 @@ def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, v
     assert rows["status"].to_dict() == {"raises": "error", "no number": "error", "other": "ok"}
     assert rows["served"].to_dict() == {"raises": False, "no number": False, "other": True}
     assert rows["fallback"].to_dict() == {"raises": False, "no number": False, "other": True}
-    assert running.metric("tidemill_fallbacks_total") == 1
+    answers = 'tidemill_answers_total{by="%s",loop="delay",role="champion",version="raises"}'
+    assert [running.metric(answers % by) for by in ("arm", "fallback", "nobody")] == [0, 1, 0]
 
 
 def test_an_arm_that_is_too_slow_is_stood_in_for(start: Start, versions: Versions) -> None:
@@ -218,6 +236,7 @@ def test_when_nobody_can_answer_the_caller_hears_why(start: Start, versions: Ver
     assert "fell over" in response.json()["error"]
     assert "no probability" in response.json()["error"]
     assert len(running.rows()) == 2
+    assert running.metric('tidemill_answers_total{by="nobody",loop="delay",role="champion",version="raises"}') == 1
 
 
 def test_the_calibrator_is_applied_and_logged(start: Start, versions: Versions) -> None:

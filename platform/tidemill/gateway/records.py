@@ -54,6 +54,19 @@ class Group:
         return "fixed" if self.arm is None else str(self.arm.role)
 
     @property
+    def version(self) -> str:
+        """The one that was to answer."""
+        if self.arm is not None:
+            return self.arm.version
+        return self.failed[0].version if self.scored is None else self.scored.version
+
+    @property
+    def answered_by(self) -> str:
+        if self.scored is None:
+            return "nobody"
+        return "fallback" if self.failed else "arm"
+
+    @property
     def weight(self) -> float | None:
         """The share of keys that the route in force gave to the arm."""
         return None if self.arm is None else self.arm.weight

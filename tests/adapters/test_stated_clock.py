@@ -31,7 +31,7 @@ def test_while_the_file_cannot_be_read_the_last_time_stands_and_that_is_told_onc
     file = tmp_path / "clock"
     clock = StatedClock(file.as_uri())
     clock.look()
-    with pytest.raises(TemporaryError, match="No time is stated"):
+    with pytest.raises(TemporaryError, match="states no time"):
         clock.now()
     file.write_text("2013-03-01T06:00:00Z")
     clock.look()
@@ -65,7 +65,7 @@ def test_nobody_waits_for_a_store_that_does_not_answer(
     monkeypatch.setenv("TIDEMILL_CLOCK", "s3://bucket/clock")
     monkeypatch.setattr(stated_clock, "_FIRST_SECONDS", 0.0)
     clock = open_clock()
-    with pytest.raises(TemporaryError, match="No time is stated in s3://bucket/clock"):
+    with pytest.raises(TemporaryError, match=r"s3://bucket/clock .* states no time"):
         clock.now()
     silent.set()
     assert isinstance(clock, StatedClock)

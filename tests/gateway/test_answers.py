@@ -234,7 +234,7 @@ def test_when_nobody_can_answer_the_caller_hears_why(start: Start, versions: Ver
     response = running.infer(["a"])
     assert response.status_code == 503
     assert "fell over" in response.json()["error"]
-    assert "no probability" in response.json()["error"]
+    assert "not a probability" in response.json()["error"]
     assert len(running.rows()) == 2
     assert running.metric('tidemill_answers_total{by="nobody",loop="delay",role="champion",version="raises"}') == 1
 

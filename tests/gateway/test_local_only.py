@@ -25,7 +25,7 @@ def test_what_a_page_of_another_site_sends_is_refused_and_leaves_nothing(
     running.http.headers.update(headers)
     labels = running.http.post("/v2/models/delay/outcomes", json=LABELS)
     assert labels.status_code == running.infer(["a"]).status_code == 403
-    assert "programs of this machine alone" in labels.json()["error"]
+    assert "only programs on this machine" in labels.json()["error"]
     for name in headers:
         del running.http.headers[name]
     assert running.outcomes.count() == 0

@@ -54,12 +54,12 @@ def _refusal(asked: tuple[tuple[bytes, bytes], ...]) -> bytes | None:
         if not is_loopback(_host(name, value.decode("latin-1")))
     ]
     if b"host" not in named:
-        foreign.append("no Host")
+        foreign.append("no Host header")
     if not foreign:
         return None
     said = (
-        f"This server answers programs of this machine alone; the request has {' and '.join(foreign)}. Send it from a "
-        "program, to http://127.0.0.1 or http://localhost with the server's port."
+        f"This server answers only programs on this machine; the request has {' and '.join(foreign)}. Send it from a "
+        "program, to http://127.0.0.1 or http://localhost with the port of the server."
     )
     return orjson.dumps({"error": said})
 

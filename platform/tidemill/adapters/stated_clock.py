@@ -36,7 +36,7 @@ class StatedClock:
     def now(self) -> datetime:
         """What the last look found, at once. Raises TemporaryError where no time was ever stated."""
         if self._said is None:
-            said = f"No time is stated in {self._uri} ({VARIABLE}): write an ISO 8601 moment there."
+            said = f"{self._uri} ({VARIABLE}) states no time: write an ISO 8601 moment there."
             raise TemporaryError(f"{said} {self._why}".rstrip())
         return self._said
 

@@ -151,7 +151,7 @@ class _Thread:
             while (call := self._wait()) is not None:
                 call()
         except BaseException as error:
-            _log.error("thread %r was ended by %s; the next request gets another one", self._name, type(error).__name__)
+            _log.error("%s ended the thread %r; the next request starts another one", type(error).__name__, self._name)
             with self._lock:
                 self._end(error)
 

@@ -126,7 +126,7 @@ async def read_body(receive: Receive, limit: int | None = None) -> bytes:
 
 
 def unknown_model(name: str, planes: Mapping[str, Plane]) -> str:
-    return f"There is no model {name!r} here. Served: {', '.join(planes) or 'none'}."
+    return f"Model {name!r} is not served here. Served models: {', '.join(planes) or 'none'}."
 
 
 def _json(document: Any) -> bytes:

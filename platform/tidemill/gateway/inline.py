@@ -78,7 +78,7 @@ class InlineDataPlane:
         try:
             return np.asarray(self._models[version].predict_proba(inputs), dtype=float)[:, 1]
         except SystemExit as error:  # it would end the backtest as if all were well
-            raise TidemillError(f"Version {version} ended the backtest: {failure(error)}. Mend its model.") from error
+            raise TidemillError(f"Version {version} ended the backtest: {failure(error)}. Fix its model.") from error
 
     def _score(self, arm: Arm, frame: pd.DataFrame, keys: list[str], rows: list[int], served: bool) -> pd.DataFrame:
         part = frame.iloc[rows]

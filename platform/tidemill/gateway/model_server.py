@@ -124,7 +124,7 @@ class ModelServer:
         if name != self._name or version not in (None, self._model.version):
             raise Refused(
                 404,
-                f"There is no {name}{f' version {version}' if version else ''} here: this is version "
+                f"Model {name}{f' version {version}' if version else ''} is not served here: this is version "
                 f"{self._model.version} of {self._name}.",
             )
 
@@ -135,7 +135,7 @@ class ModelServer:
             return self._ready()
         if path == "/v2":
             return 200, {"name": "tidemill", "version": tidemill.__version__, "extensions": []}
-        raise Refused(404, f"There is nothing at {path}.")
+        raise Refused(404, f"The path {path} does not exist.")
 
     def _ready(self) -> tuple[int, dict[str, Any]]:
         return (503 if self.draining else 200), {"name": self._name, "ready": not self.draining}

@@ -52,7 +52,7 @@ class Served:
         probability."""
         raw = np.asarray(self._estimator.predict_proba(self._frame(parts)), dtype=float)[:, self._positive]
         if not ((raw >= 0) & (raw <= 1)).all():  # false for NaN too
-            raise ValueError("the model answered with something that is no probability")
+            raise ValueError("the model returned a value that is not a probability")
         return raw
 
     def warm_up(self) -> None:

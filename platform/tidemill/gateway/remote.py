@@ -105,9 +105,9 @@ def _probabilities(answer: bytes, n: int) -> np.ndarray[Any, Any]:
     try:
         raw = np.asarray(orjson.loads(answer)["outputs"][0]["data"], dtype=float)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ModelFailed(f"the answer holds no probabilities: {error!r}") from error
+        raise ModelFailed(f"the answer does not contain probabilities: {error!r}") from error
     if raw.shape != (n,) or not ((raw >= 0) & (raw <= 1)).all():
-        raise ModelFailed("the model answered with something that is no probability")
+        raise ModelFailed("the model returned a value that is not a probability")
     return raw
 
 

@@ -23,8 +23,8 @@ def serve(api: Api, host: str, port: int, started: Callable[[str], None] = lambd
 
     if isinstance(api.guard, NoGuard) and not is_loopback(host):
         raise TidemillError(
-            f"The server would listen on {host} and let everybody in, since it checks no tokens here. Listen on "
-            "127.0.0.1, or check tokens with a cluster: --auth kubernetes."
+            f"The server does not check tokens here, so it does not listen on {host}, which other machines reach. "
+            "Listen on 127.0.0.1, or check tokens with a cluster: --auth kubernetes."
         )
     app = create_app(api)
     config = uvicorn.Config(

@@ -53,7 +53,7 @@ def test_a_damaged_line_costs_no_other_and_is_set_aside_as_it_was(
     assert [path.name for path in wal.iterdir()] == ["1-hit.damaged"]
     assert damage.strip(b"\n") in (wal / "1-hit.damaged").read_bytes()
     assert damaged_in(tmp_path) == (1, 0)
-    assert "hold no prediction (1)" in caplog.text
+    assert "1 damaged line(s)" in caplog.text
     assert "1-hit.damaged" in caplog.text
 
 

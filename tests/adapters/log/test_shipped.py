@@ -171,7 +171,7 @@ def test_a_damaged_part_is_told_once_left_where_it_is_and_costs_no_other(
     reader = StoredPredictionLog(url(storage), merge=True)
     for _ in range(3):
         assert len(reader.read(DAY, NEXT)) == stored_log.MANY_PARTS
-    assert caplog.text.count("is damaged and left out") == 1
+    assert caplog.text.count("and is not used") == 1
     assert f"{day}/part-0-cut.parquet" in caplog.text
     assert "part-0-cut.parquet" in files.names(day)
     assert len(files.names(day)) == 2

@@ -54,9 +54,9 @@ def set_aside(path: Path, damaged: Sequence[bytes]) -> None:
     temporary.write_bytes(b"".join(piece + b"\n" for piece in damaged))
     temporary.replace(aside)
     _log.error(
-        "The prediction log %s has lines that hold no prediction (%d). They are set aside in %s; all other lines are "
-        "used. A power cut or a failing disk leaves such lines: check the disk, then delete the file.",
-        path, len(damaged), aside.name,
+        "%d damaged line(s) of the prediction log were moved from %s to %s. All other lines are used. A power cut or a "
+        "failing disk damages lines: check the disk, then delete the file.",
+        len(damaged), path, aside.name,
     )  # fmt: skip
 
 

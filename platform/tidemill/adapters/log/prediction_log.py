@@ -117,8 +117,8 @@ def _whole(part: Path) -> pa.Table | None:
         aside = part.with_suffix(SUFFIX)
         part.rename(aside)
         _log.error(
-            "%s of the prediction log is damaged: %s. It is set aside as %s; all other parts are used. Restore it from "
-            "a copy under its old name, or delete it.", part, error, aside.name,
+            "The part %s of the prediction log is damaged (%s) and was renamed to %s. All other parts are used. "
+            "Restore the part from a copy, or delete the file.", part, error, aside.name,
         )  # fmt: skip
         return None
 

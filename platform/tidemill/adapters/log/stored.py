@@ -106,8 +106,8 @@ class StoredPredictionLog:
             self._damaged.add(name)
             self._forget(day, [name])  # the copy here may be what is damaged: the next process fetches it anew
             _log.error(
-                "%s of the prediction log is damaged and left out: %s. All other parts are used. Restore it from a "
-                "copy and restart this process, or delete it.", f"{self._url}/day={day}/{name}", error,
+                "The part %s of the prediction log is damaged (%s) and is not used. All other parts are used. Restore "
+                "the part from a copy and restart this process, or delete it.", f"{self._url}/day={day}/{name}", error,
             )  # fmt: skip
             return None
 

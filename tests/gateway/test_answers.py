@@ -12,6 +12,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 from gateway_harness import NOW, Running, outputs
+from tidemill.gateway import mirror
 from tidemill.gateway.split import unit
 from tidemill.loop.errors import NotReady
 from tidemill.loop.model import Arm, Calibrator, ModelVersion, Role, Route
@@ -136,6 +137,21 @@ def test_a_shadow_never_delays_an_answer(start: Start, versions: Versions) -> No
     assert sorted(rows.loc[rows["role"] == "shadow", "key"]) == sorted([*KEYS, "later"])
 
 
+def test_a_shadow_that_does_not_answer_is_logged_and_what_waits_behind_it_is_not_held_against_it(
+    start: Start, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "SECONDS", 0.5)
+    running = start()
+    serve(running, versions, champion("calm"), Arm("blocked", Role.SHADOW, 0.0, 1.0))
+    running.infer(["first"])
+    assert models.entered.wait(10)
+    running.infer(["second"])
+    assert running.gateway.drain(20)
+    shadow = running.rows().query("role == 'shadow'").set_index("key")["status"]
+    assert shadow.to_dict() == {"first": "timeout"}
+    assert running.metric("tidemill_mirror_dropped_rows_total") == 1
+
+
 def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, versions: Versions) -> None:
     running = start()
     serve(running, versions, champion("raises"), fallback=("no number", "other"))
@@ -149,7 +165,7 @@ def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, v
     assert rows["served"].to_dict() == {"raises": False, "no number": False, "other": True}
     assert rows["fallback"].to_dict() == {"raises": False, "no number": False, "other": True}
     answers = 'tidemill_answers_total{by="%s",loop="delay",role="champion",version="raises"}'
-    assert [running.metric(answers % by) for by in ("arm", "fallback", "nobody")] == [0, 1, 0]
+    assert [running.metric(answers % by) for by in ("arm", "fallback", "none")] == [0, 1, 0]
 
 
 def test_an_arm_that_is_too_slow_is_stood_in_for(start: Start, versions: Versions) -> None:
@@ -236,7 +252,7 @@ def test_when_nobody_can_answer_the_caller_hears_why(start: Start, versions: Ver
     assert "fell over" in response.json()["error"]
     assert "not a probability" in response.json()["error"]
     assert len(running.rows()) == 2
-    assert running.metric('tidemill_answers_total{by="nobody",loop="delay",role="champion",version="raises"}') == 1
+    assert running.metric('tidemill_answers_total{by="none",loop="delay",role="champion",version="raises"}') == 1
 
 
 def test_the_calibrator_is_applied_and_logged(start: Start, versions: Versions) -> None:

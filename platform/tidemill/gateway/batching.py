@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .schema import Cells
-from .scoring import ModelFailed
+from .scoring import ModelFailed, NotBegun
 from .scoring import Overloaded as Overloaded
 from .user_code import failure
 
@@ -58,13 +58,18 @@ class Batcher:
         loop = asyncio.get_running_loop()
         job = _Job(cells, n, loop.create_future())
         if timeout is not None:
-            timer = loop.call_later(timeout, _expire, job.future)
+            timer = loop.call_later(timeout, self._expire, job)
             job.future.add_done_callback(lambda _: timer.cancel())
         self._pending.append(job)
         self._backlog += n
         if not self._batch:
             self._next(loop)
         return job.future
+
+    def _expire(self, job: _Job) -> None:
+        if not job.future.done():
+            begun = any(job is other for other in self._batch)
+            job.future.set_exception(TimeoutError() if begun else NotBegun())
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         batch: list[_Job] = []
@@ -113,11 +118,6 @@ def _predict_all(predict: Predict, batch: list[_Job]) -> Results:
     if len(batch) == 1:
         return [values]
     return np.split(values, np.cumsum([job.n for job in batch])[:-1])
-
-
-def _expire(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
 
 
 class _Thread:

@@ -27,7 +27,7 @@ from .metadata import describe
 from .models import Served, load
 from .protocol import output, parse_columns, parse_json
 from .refusals import Refused
-from .scoring import Overloaded
+from .scoring import NotBegun, Overloaded
 from .user_code import failure
 
 _MAX_BODY = 16 << 20  # bytes: only gateways ask, which write what they took at greater length
@@ -112,7 +112,12 @@ class ModelServer:
         parameters = document.get("parameters")
         timeout, mirrored = _wishes(parameters if isinstance(parameters, dict) else {})
         scorer = self._model.back if mirrored else self._model.front
-        raw = await scorer.submit(self._model.cells(columns), n, timeout)
+        try:
+            raw = await scorer.submit(self._model.cells(columns), n, timeout)
+        except NotBegun as error:
+            if mirrored:  # says nothing of the version: to be dropped, not to be logged
+                raise Overloaded("the rows waited until their time was over") from error
+            raise
         return {
             "model_name": self._name,
             "model_version": self._model.version,

@@ -63,7 +63,7 @@ class Group:
     @property
     def answered_by(self) -> str:
         if self.scored is None:
-            return "nobody"
+            return "none"
         return "fallback" if self.failed else "arm"
 
     @property

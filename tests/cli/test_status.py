@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
 from tidemill.loop.asking import ask
@@ -81,3 +83,14 @@ def test_the_turn_that_failed_stands_beside_the_one_that_runs(shop_state: SqlSta
     lines = status()
     assert "last turn   t2 running (Manual): A turn starts." in lines
     assert "before it   t1 failed (TrainerFailed): No column x." in lines
+
+
+def test_it_says_what_of_the_prediction_log_is_damaged(shop: Path, shop_state: SqlState) -> None:
+    assert not any(line.startswith("damaged") for line in status())
+    wal = shop / ".tidemill" / "predictions" / "wal"
+    wal.mkdir(parents=True)
+    (wal / "1-hit.jsonl").write_text("{ no\n")
+    ParquetPredictionLog(wal.parent).read(NOW, NOW + timedelta(days=1))
+    (told,) = [line for line in status() if line.startswith("damaged")]
+    assert "1 lines and 0 parts of the prediction log could not be read" in told
+    assert str(wal.parent) in told

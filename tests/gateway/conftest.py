@@ -9,6 +9,7 @@ import gateway_models as models
 import pytest
 from gateway_harness import Running
 from tidemill.loop.model import ModelVersion
+from tidemill.loop.ports import Clock
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +29,8 @@ def start(tmp_path: Path, remote: bool) -> Iterator[Callable[..., Running]]:
     models.entered.clear()
     running: list[Running] = []
 
-    def begin(timeout: str = "5s") -> Running:
-        running.append(Running(tmp_path, timeout, remote))
+    def begin(timeout: str = "5s", clock: Clock | None = None) -> Running:
+        running.append(Running(tmp_path, timeout, remote, clock))
         return running[-1]
 
     yield begin

@@ -14,6 +14,7 @@ from tidemill.gateway.listening import Listener
 from tidemill.gateway.model_server import ModelServer, fetch_and_load
 from tidemill.gateway.server import Gateway
 from tidemill.loop.model import ModelVersion, Readiness
+from tidemill.loop.ports import Clock
 from tidemill.spec.model_loop import ModelLoop
 
 NOW = datetime(2013, 3, 1, 12, tzinfo=UTC)
@@ -47,10 +48,10 @@ class StillClock:
 class Running:
     """A started gateway and what stands behind it."""
 
-    def __init__(self, folder: Path, timeout: str, remote: bool = False) -> None:
+    def __init__(self, folder: Path, timeout: str, remote: bool = False, clock: Clock | None = None) -> None:
         self._remote = remote
         self._servers: dict[str, Listener] = {}
-        self.clock = StillClock()
+        self.clock = clock or StillClock()
         self.log = ParquetPredictionLog(folder / "predictions")
         self.outcomes = SqliteOutcomes(folder / "outcomes")
         self.gateway = Gateway({"delay": loop(timeout)}, self.log, self.outcomes, self.clock)

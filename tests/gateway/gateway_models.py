@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -21,6 +22,42 @@ gate = threading.Event()  # a Blocked model answers once it is set
 entered = threading.Event()  # and says here that it was asked
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("not even its text can be had")
+
+
+# What a model may raise that passes, or trips over, what is made for exceptions.
+ENDINGS: dict[str, BaseException | type[BaseException]] = {
+    "exits": SystemExit(3),
+    "interrupts": KeyboardInterrupt,
+    "cancels": asyncio.CancelledError,
+    "stops": StopIteration,
+    "is mute": Mute,
+}
+
+
+class Exiting(ClassifierMixin, BaseEstimator):
+    """Ends the process that loads it; or that warms it up, where `late`."""
+
+    def __init__(self, late: bool = False) -> None:
+        self.late = late
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> Exiting:
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        if not self.late:
+            raise SystemExit("while it is loaded")
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        if (X["carrier"] == "").all():
+            raise SystemExit("while it is warmed up")
+        return np.full((len(X), 2), 0.5)
+
+
 class Constant(ClassifierMixin, BaseEstimator):
     """Answers `p`; or raises, or gives no number, or waits at the gate."""
 
@@ -33,6 +70,10 @@ class Constant(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         poisoned = self.temper == "poisonable" and (X["carrier"] == "poison").any()
+        if self.temper in ENDINGS and "poison" in set(X["carrier"]):
+            raise ENDINGS[self.temper]
+        if self.temper == "short" and "poison" in set(X["carrier"]):
+            return np.full((len(X) - 1, 2), 0.5)
         if self.temper == "raises" or poisoned:
             raise RuntimeError("the model fell over")
         if self.temper == "blocked" and not (X["carrier"] == "").all():  # the warm-up passes
@@ -65,7 +106,14 @@ def save(estimator: BaseEstimator, folder: Path, version: str) -> ModelVersion:
 
 def saved(folder: Path) -> dict[str, ModelVersion]:
     """One of each temper, and more, by name."""
-    tempers = ("calm", "raises", "blocked", "no number", "poisonable")
-    made = {temper: Constant(0.1 * (number + 1), temper).fit(EXAMPLE, None) for number, temper in enumerate(tempers)}
+    tempers = ("calm", "raises", "blocked", "no number", "poisonable", "short", *ENDINGS)
+    made = {
+        temper: Constant(min(0.1 * (number + 1), 0.5), temper).fit(EXAMPLE, None)
+        for number, temper in enumerate(tempers)
+    }
+    made |= {
+        "exits when loaded": Exiting().fit(EXAMPLE, None),
+        "exits when warmed up": Exiting(True).fit(EXAMPLE, None),
+    }
     made |= {"other": Constant(0.9).fit(EXAMPLE, None), "real": real_model()}
     return {name: save(model, folder / name.replace(" ", "-"), name) for name, model in made.items()}

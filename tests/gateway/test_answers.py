@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import gateway_models as models
+import orjson
+import pyarrow.parquet as pq
 import pytest
 from gateway_harness import NOW, Running, outputs
+from tidemill.gateway import mirror
 from tidemill.gateway.split import unit
 from tidemill.loop.errors import NotReady
 from tidemill.loop.model import Arm, Calibrator, ModelVersion, Role, Route
@@ -69,6 +73,58 @@ def test_during_a_canary_both_versions_score_every_key(start: Start, versions: V
     assert set(rows.loc[~rows["served"], "role"]) == {"shadow"}
 
 
+def test_rows_are_logged_with_the_weight_that_their_arm_had_in_the_route_in_force(
+    start: Start, versions: Versions
+) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), Arm("other", Role.SHADOW, 0.0, 1.0))
+    running.infer(["early"])
+    assert running.gateway.drain(20)
+    serve(running, versions, champion("calm", 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0))
+    running.infer(KEYS)
+    rows = running.rows()
+    shadowing, split = rows[rows["key"] == "early"], rows[rows["key"] != "early"]
+    assert dict(zip(shadowing["role"], shadowing["weight"], strict=True)) == {"champion": 1.0, "shadow": 0.0}
+    drawn = {"champion": ("calm", 0.7), "canary": ("other", 0.3)}
+    for role, (version, weight) in drawn.items():
+        mine = split[split["role"] == role]
+        assert set(mine["version"]) == {version}
+        assert mine["weight"].to_numpy() == pytest.approx(weight)
+        copies = split[(split["role"] == "shadow") & split["key"].isin(mine["key"])]
+        assert len(copies) == len(mine)
+        assert version not in set(copies["version"])
+        assert not copies["served"].any()
+        assert (copies["weight"] == 0).all()
+
+
+def test_error_and_fallback_rates_are_counted_for_each_arm(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5, 1.0), Arm("raises", Role.CANARY, 0.5, 1.0))
+    running.infer(KEYS)
+    assert running.gateway.drain(20)
+    drawn = sum(unit(key, "raises") < 0.5 for key in KEYS)
+
+    def answers(version: str, role: str, by: str) -> float:
+        labels = f'{{by="{by}",loop="delay",role="{role}",version="{version}"}}'
+        return running.metric(f"tidemill_answers_total{labels}")
+
+    assert [answers("calm", "champion", by) for by in ("arm", "fallback")] == [len(KEYS) - drawn, 0]
+    assert [answers("raises", "canary", by) for by in ("arm", "fallback")] == [0, drawn]
+    failed = 'tidemill_predictions_total{loop="delay",role="canary",status="error",version="raises"}'
+    assert running.metric(failed) == drawn
+
+
+def test_a_fallback_has_the_weight_of_the_arm_that_it_stands_in_for(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm", 0.5, 1.0), Arm("raises", Role.CANARY, 0.5, 1.0))
+    running.infer(KEYS)
+    rows = running.rows()
+    drawn = rows[rows["role"] == "canary"]
+    assert set(drawn["version"]) == {"raises", "calm"}
+    assert drawn["weight"].to_numpy() == pytest.approx(0.5)
+    assert sorted(drawn.loc[drawn["served"], "key"]) == [key for key in sorted(KEYS) if unit(key, "raises") < 0.5]
+
+
 def test_a_shadow_never_delays_an_answer(start: Start, versions: Versions) -> None:
     running = start()
     serve(running, versions, champion("calm"), Arm("blocked", Role.SHADOW, 0.0, 1.0))
@@ -79,6 +135,21 @@ def test_a_shadow_never_delays_an_answer(start: Start, versions: Versions) -> No
     models.gate.set()
     rows = running.rows()
     assert sorted(rows.loc[rows["role"] == "shadow", "key"]) == sorted([*KEYS, "later"])
+
+
+def test_a_shadow_that_does_not_answer_is_logged_and_what_waits_behind_it_is_not_held_against_it(
+    start: Start, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "SECONDS", 0.5)
+    running = start()
+    serve(running, versions, champion("calm"), Arm("blocked", Role.SHADOW, 0.0, 1.0))
+    running.infer(["first"])
+    assert models.entered.wait(10)
+    running.infer(["second"])
+    assert running.gateway.drain(20)
+    shadow = running.rows().query("role == 'shadow'").set_index("key")["status"]
+    assert shadow.to_dict() == {"first": "timeout"}
+    assert running.metric("tidemill_mirror_dropped_rows_total") == 1
 
 
 def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, versions: Versions) -> None:
@@ -93,7 +164,8 @@ def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, v
     assert rows["status"].to_dict() == {"raises": "error", "no number": "error", "other": "ok"}
     assert rows["served"].to_dict() == {"raises": False, "no number": False, "other": True}
     assert rows["fallback"].to_dict() == {"raises": False, "no number": False, "other": True}
-    assert running.metric("tidemill_fallbacks_total") == 1
+    answers = 'tidemill_answers_total{by="%s",loop="delay",role="champion",version="raises"}'
+    assert [running.metric(answers % by) for by in ("arm", "fallback", "none")] == [0, 1, 0]
 
 
 def test_an_arm_that_is_too_slow_is_stood_in_for(start: Start, versions: Versions) -> None:
@@ -139,14 +211,48 @@ def test_one_bad_request_does_not_fail_those_that_share_its_batch(start: Start, 
     assert third == pytest.approx([0.5])
 
 
+@pytest.mark.parametrize("temper", models.ENDINGS)
+def test_whatever_a_model_raises_fails_that_request_and_its_version_answers_the_next_one(
+    temper: str, start: Start, versions: Versions
+) -> None:
+    running = start()
+    serve(running, versions, champion(temper), fallback=("other",))
+    for number in range(3):
+        assert outputs(running.infer([f"bad{number}"], carrier=["poison"]))["version"] == ["other"]
+        assert outputs(running.infer([f"good{number}"]))["version"] == [temper]
+    errors = f'tidemill_predictions_total{{loop="delay",role="champion",status="error",version="{temper}"}}'
+    assert running.metric(errors) == 3
+    rows = running.rows()
+    assert (rows["status"] == "error").sum() == 3
+
+
+def test_whatever_a_shadow_raises_it_scores_the_next_request(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), Arm("exits", Role.SHADOW, 0.0, 1.0))
+    running.infer(["bad"], carrier=["poison"])
+    assert running.gateway.drain(20)
+    running.infer(["good"])
+    shadow = running.rows().query("role == 'shadow'").set_index("key")["status"]
+    assert shadow.to_dict() == {"bad": "error", "good": "ok"}
+
+
+def test_probabilities_for_fewer_rows_than_were_asked_about_are_an_error(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("short"), fallback=("other",))
+    response = running.infer(["a", "b"], carrier=["poison", "UA"])
+    assert outputs(response)["version"] == ["other", "other"]
+    assert "2 rows with an array of shape (1,)" in response.json()["parameters"]["why"]
+
+
 def test_when_nobody_can_answer_the_caller_hears_why(start: Start, versions: Versions) -> None:
     running = start()
     serve(running, versions, champion("raises"), fallback=("no number",))
     response = running.infer(["a"])
     assert response.status_code == 503
     assert "fell over" in response.json()["error"]
-    assert "no probability" in response.json()["error"]
+    assert "not a probability" in response.json()["error"]
     assert len(running.rows()) == 2
+    assert running.metric('tidemill_answers_total{by="none",loop="delay",role="champion",version="raises"}') == 1
 
 
 def test_the_calibrator_is_applied_and_logged(start: Start, versions: Versions) -> None:
@@ -161,13 +267,17 @@ def test_the_calibrator_is_applied_and_logged(start: Start, versions: Versions) 
     assert row["score"] == pytest.approx(0.2319693)
 
 
-def test_a_version_asked_for_by_name_is_no_evidence(start: Start, versions: Versions) -> None:
+def test_a_version_asked_for_by_name_is_no_evidence(start: Start, versions: Versions, tmp_path: Path) -> None:
     running = start()
     serve(running, versions, champion("calm"), Arm("other", Role.SHADOW, 0.0, 1.0))
     fixed = running.infer(["a"], path="/v2/models/delay/versions/other/infer")
     assert outputs(fixed)["arm"] == ["fixed"]
     assert running.rows().empty
     assert running.metric('tidemill_predictions_total{loop="delay",role="fixed"') == 1
+    lines = b"".join(path.read_bytes() for path in tmp_path.rglob("*.jsonl")).splitlines()
+    parts = [pq.ParquetFile(path).read() for path in tmp_path.rglob("part-*.parquet")]
+    logged = [orjson.loads(line) for line in lines] + [row for part in parts for row in part.to_pylist()]
+    assert [(row["role"], row["weight"]) for row in logged] == [("fixed", None)]
 
 
 def test_event_time_comes_from_the_request_or_is_now(start: Start, versions: Versions) -> None:

@@ -99,3 +99,13 @@ def test_an_unreadable_route_file_leaves_the_last_route_serving(
     (tmp_path / "delay.json").write_text("{ broken")
     assert follower.poll() == []
     assert outputs(running.infer(["a"]))["version"] == ["calm"]
+
+
+def test_a_model_that_ends_its_process_when_loaded_is_not_ready_and_the_gateway_lives_on(
+    start: Start, versions: Versions
+) -> None:
+    running = start()
+    readiness = running.prepare(versions["exits when loaded"])
+    assert (readiness.ready, readiness.reason) == (False, Reason.NOT_READY)
+    assert "does not load: SystemExit: while it is loaded" in readiness.message
+    assert running.prepare(versions["calm"]).ready

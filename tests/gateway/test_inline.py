@@ -10,6 +10,7 @@ import pytest
 from gateway_harness import NOW, Running, StillClock, loop, outputs
 from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
 from tidemill.gateway.inline import InlineDataPlane
+from tidemill.loop.errors import TidemillError
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 KEYS = [f"k{number}" for number in range(60)]
@@ -20,7 +21,7 @@ ROUTES = {
     "a part in shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 0.4)),
     "canary": (Arm("calm", Role.CHAMPION, 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0)),
 }
-LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback"]
+LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback", "weight"]
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -54,3 +55,17 @@ def test_a_backtest_answers_and_logs_as_the_gateway_does(
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[LOGGED].sort_values(["key", "version"], ignore_index=True)
+
+
+def test_a_model_that_ends_the_process_is_named_and_ends_the_backtest_with_an_error(
+    versions: dict[str, ModelVersion],
+) -> None:
+    plane = InlineDataPlane(
+        loop().spec.data, MemoryPredictionLog(), MemoryOutcomes(), StillClock(),
+        lambda version: models.Constant(0.5, version.version),
+    )  # fmt: skip
+    plane.prepare(versions["exits"])
+    plane.set_route(Route("delay", (Arm("exits", Role.CHAMPION, 1.0, 0.0),)))
+    frame = pd.DataFrame({"flight": ["a"], "carrier": "poison", "distance": 500.0, "departure": NOW})
+    with pytest.raises(TidemillError, match="Version exits ended the backtest: SystemExit: 3"):
+        plane.predict(frame)

@@ -13,7 +13,7 @@ from gateway_harness import model_server, outputs
 from tidemill.adapters.artifact import local_folder
 from tidemill.gateway.metadata import described, fetch
 from tidemill.gateway.model_server import fetch_and_load
-from tidemill.loop.errors import ArtifactChanged, TemporaryError
+from tidemill.loop.errors import ArtifactChanged, TemporaryError, TidemillError
 from tidemill.loop.model import ModelVersion
 
 Versions = dict[str, ModelVersion]
@@ -83,3 +83,12 @@ def test_a_model_folder_comes_from_an_object_store(versions: Versions, tmp_path:
     store.put(str(local_folder(versions["other"].uri)), "/models/other", recursive=True)
     loaded = fetch_and_load(replace(versions["other"], uri="memory://models/other"), tmp_path)
     assert loaded.digest == versions["other"].digest
+
+
+def test_a_model_that_ends_its_process_when_loaded_does_not_load_and_says_so(versions: Versions) -> None:
+    with pytest.raises(TidemillError, match="does not load: SystemExit: while it is loaded"):
+        fetch_and_load(versions["exits when loaded"])
+
+
+def test_what_a_warm_up_raises_is_of_no_interest(versions: Versions) -> None:
+    assert fetch_and_load(versions["exits when warmed up"]).predict([[["UA"], [1.0]]]) == pytest.approx([0.5])

@@ -153,7 +153,7 @@ def test_an_answer_that_is_no_http_is_an_error() -> None:
         connection.recv(65536)
         connection.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")
 
-    with tcp(babble, babble) as url, pytest.raises(ConnectionError, match="no HTTP"):
+    with tcp(babble, babble) as url, pytest.raises(ConnectionError, match="not HTTP"):
         asyncio.run(asked(url, 1))
 
 

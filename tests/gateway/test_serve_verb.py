@@ -31,6 +31,9 @@ spec:
 def test_a_stored_route_is_served_by_a_process_of_its_own(versions: dict[str, ModelVersion], tmp_path: Path) -> None:
     (tmp_path / "loop.yaml").write_text(LOOP)
     (tmp_path / "data").mkdir()
+    aside = tmp_path / ".tidemill" / "predictions" / "wal" / "1-hit.damaged"
+    aside.parent.mkdir(parents=True)
+    aside.write_text("{ no\n{ neither\n")
     routes = RouteFile(tmp_path / ".tidemill" / "routes")
     routes.add("delay", versions["real"])
     routes.set(Route("delay", (Arm("real", Role.CHAMPION, 1.0),)))
@@ -69,6 +72,8 @@ def _ask_and_stop(started: subprocess.Popen[str]) -> None:
         {"name": "distance", "shape": [1], "datatype": "FP64", "data": [500]},
     ]
     response = httpx.post(url, json={"inputs": inputs}, trust_env=False, timeout=30)
+    metrics = httpx.get(f"{url.split('/v2/')[0]}/metrics", trust_env=False, timeout=30).text
     started.send_signal(signal.SIGTERM)
     assert started.wait(20) == 0
     assert response.json()["model_version"] == "real"
+    assert "tidemill_prediction_log_damaged 2.0" in metrics

@@ -71,7 +71,7 @@ def test_outcomes_are_answered_as_the_gateway_does(client: TestClient, world: Wo
         ({"outcomes": [{"key": "a"}]}, "Outcome 0 needs a key and a label"),
         ({"labels": []}, 'Send {"outcomes"'),
         ([], "must be a JSON object"),
-        ("no json", "no JSON"),
+        ("no json", "not valid JSON"),
     ],
 )
 def test_outcomes_that_are_none_are_refused_whole(client: TestClient, world: World, body: Any, said: str) -> None:
@@ -134,7 +134,7 @@ def test_an_unknown_loop_is_not_found_and_the_nearest_named(client: TestClient, 
 def test_what_cannot_be_a_name_is_not_asked_for(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
-    assert "is no name" in answer.json()["error"]
+    assert "is not a valid name" in answer.json()["error"]
 
 
 def test_a_body_that_is_too_large_is_not_read_on(client: TestClient) -> None:

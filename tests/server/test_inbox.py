@@ -97,7 +97,7 @@ def test_arrivals_of_object_stores_name_their_loop(client: TestClient, world: Wo
         ({"specversion": "0.3"}, 400, "specversion"),
         ({"id": ""}, 400, "no id"),
         ({"source": 7}, 400, "no source"),
-        ({"type": "com.example.dance"}, 400, "mean nothing here"),
+        ({"type": "com.example.dance"}, 400, "does not handle events"),
         ({"loop": "", "subject": "some/where/else"}, 400, "names no loop"),
         ({"loop": "visit"}, 404, "Did you mean visits?"),
         ({"subject": "x" * 3000}, 400, "at most 2000"),

@@ -23,25 +23,42 @@ def test_it_is_small_and_needs_no_data_science(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
-    command = [
-        sys.executable,
-        "-m",
-        "tidemill.cli.main",
-        "server",
-        "--state",
-        f"sqlite:///{tmp_path}/s.db",
-        "--port",
-        "0",
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    url = server.stdout.readline().split()[-1]
+    server, url = started(tmp_path)
     assert httpx.get(f"{url}/metrics", trust_env=False).status_code == 200
     if sys.platform == "linux":
         size = Path(f"/proc/{server.pid}/status").read_text().partition("VmRSS:")[2].split()[0]
         assert int(size) < 100 * 1024, "KiB"
     server.send_signal(signal.SIGTERM)
     assert server.wait(20) == 0
+
+
+def started(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    """The process and its URL."""
+    command = [
+        sys.executable,
+        "-m",
+        "tidemill.cli.main",
+        "server",
+        "--state",
+        f"sqlite:///{folder}/s.db",
+        "--port",
+        "0",
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, server.stdout.readline().split()[-1]
+
+
+def test_without_tokens_a_page_in_the_users_browser_is_refused(tmp_path: Path) -> None:
+    server, url = started(tmp_path)
+    try:
+        for headers, status in (({}, 404), ({"origin": "https://example.org"}, 403), ({"host": "rebound.org"}, 403)):
+            asked = f"{url}/v1/namespaces/shop/loops/delay/requests"
+            answer = httpx.post(asked, json={"what": "train"}, headers=headers, trust_env=False)
+            assert answer.status_code == status, answer.text
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_what_cannot_go_well_is_said(tmp_path: Path) -> None:

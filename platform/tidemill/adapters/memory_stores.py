@@ -13,12 +13,12 @@ from tidemill.loop.model import Receipt, Role
 
 COLUMNS = [
     "request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score", "calibrator",
-    "fallback", "latency_ms",
+    "fallback", "latency_ms", "weight",
 ]  # fmt: skip
 
 _TIME = "datetime64[us, UTC]"
 _KINDS = {"event_time": _TIME, "at": _TIME, "served": "bool", "fallback": "bool", "raw": "float64",
-          "score": "float64", "latency_ms": "float64"}  # fmt: skip
+          "score": "float64", "latency_ms": "float64", "weight": "float64"}  # fmt: skip
 _EMPTY = pd.DataFrame({name: pd.Series(dtype=_KINDS.get(name, "object")) for name in COLUMNS})
 _EVIDENCE = [str(role) for role in Role]  # a version that was asked for by name is not an arm of anything
 
@@ -31,7 +31,7 @@ class MemoryPredictionLog:
         if rows:
             frame = pd.DataFrame(rows, columns=COLUMNS)
             times = {name: pd.to_datetime(frame[name], utc=True) for name in ("event_time", "at")}
-            numbers = {name: frame[name].astype(float) for name in ("raw", "score")}
+            numbers = {name: frame[name].astype(float) for name in ("raw", "score", "weight")}
             self.append_frame(frame.assign(**times, **numbers))
 
     def append_frame(self, frame: pd.DataFrame) -> None:

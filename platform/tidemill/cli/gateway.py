@@ -83,6 +83,8 @@ def command(
     from tidemill.gateway.draining import Ending
     from tidemill.gateway.server import Gateway
 
+    from .wiring import tell_damage
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     ending = Ending()
     api = KubernetesApi()
@@ -91,9 +93,10 @@ def command(
     shipping = Helper(Shipping, "log shipping")  # it goes, with its libraries, when there are no requests
     ship = partial(shipping.call, "ship")
     shipper = LogShipper(spool / "predictions", storage, spool_limit << 20, log_seconds, ship)
-    gateway = Gateway({}, None, None, open_clock(), host, port, KEEP_ALIVE)
+    gateway = Gateway({}, None, None, open_clock(), host, port, KEEP_ALIVE, local_only=False)
     scopes = None if namespaces == "*" else [name.strip() for name in (namespaces or own).split(",") if name.strip()]
     outcomes = partial(RemoteOutcomes, server, token_file=token) if labels else lambda namespace, loop: None
+    tell_damage(gateway, [spool / "predictions"])
     _follow(gateway, api, own, scopes, spool / "routes", shipper, outcomes, ending.asked)
     shipper.start()
     gateway.start()

@@ -56,7 +56,7 @@ def _gateway(projects: list[Project], host: str | None, port: int | None) -> Gat
     from tidemill.adapters.system_clock import SystemClock
     from tidemill.gateway.server import Gateway
 
-    from .wiring import open_log, open_outcomes
+    from .wiring import open_log, open_outcomes, tell_damage
 
     address = projects[0].profile.spec.gateway
     first, *others = projects
@@ -70,6 +70,7 @@ def _gateway(projects: list[Project], host: str | None, port: int | None) -> Gat
     )
     for project in others:
         gateway.add(project.loop, open_log(project), open_outcomes(project))
+    tell_damage(gateway, [project.home / "predictions" for project in projects])
     # A model may name its trainer's classes instead of containing them.
     sys.path.extend(str(project.folder) for project in projects)
     return gateway

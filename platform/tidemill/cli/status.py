@@ -26,11 +26,13 @@ def command(project: Project, output: str) -> None:
     if server is not None:
         emit(server.status(), output, partial(_render, first=_THERE))
         return
+    from tidemill.adapters.log.damaged import damaged_in
     from tidemill.adapters.system_clock import SystemClock
     from tidemill.loop.status import status
 
-    clock = SystemClock()
-    emit(status(open_context(project), clock.now()), output, _render)
+    lines, parts = damaged_in(project.home / "predictions")
+    aside = {"lines": lines, "parts": parts, "folder": str(project.home / "predictions")}
+    emit({**status(open_context(project), SystemClock().now()), "damaged": aside}, output, _render)
 
 
 def _render(data: dict[str, Any], first: str = _HERE) -> str:
@@ -77,6 +79,10 @@ def _data(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     if held is not None:
         yield "held back", f"the latest is {held['id']} ({held['reason']}): {held['message']}"
+    aside = data.get("damaged")
+    if aside is not None and aside["lines"] + aside["parts"]:
+        what = f"{aside['lines']} lines and {aside['parts']} parts of the prediction log could not be read"
+        yield "damaged", f"{what}; they are set aside below {aside['folder']} as *.damaged, and all others are used"
     yield "outcomes", f"{outcomes['known']:,} labels, {outcomes['joined']:,} joined to predictions in closed days"
 
 

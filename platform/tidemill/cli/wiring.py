@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .project import all_here
@@ -105,7 +106,7 @@ def open_gateway(project: Project, clock: Clock, port: int | None = None) -> Gat
     from tidemill.gateway.server import Gateway
 
     address = project.profile.spec.gateway
-    return Gateway(
+    gateway = Gateway(
         loops={project.loop.metadata.name: project.loop},
         log=open_log(project),
         outcomes=open_outcomes(project),
@@ -113,3 +114,13 @@ def open_gateway(project: Project, clock: Clock, port: int | None = None) -> Gat
         host=address.host,
         port=address.port if port is None else port,
     )
+    tell_damage(gateway, [project.home / "predictions"])
+    return gateway
+
+
+def tell_damage(gateway: Gateway, logs: Sequence[Path]) -> None:
+    """`logs`: folders of prediction logs, or a folder that holds some."""
+    from tidemill.adapters.log.damaged import damaged_in
+
+    said = "Lines and parts of the prediction log that are damaged and set aside."
+    gateway.metrics.gauge("prediction_log_damaged", said, lambda: sum(sum(damaged_in(log)) for log in logs))

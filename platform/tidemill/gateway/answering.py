@@ -14,8 +14,9 @@ from .protocol import Inference
 from .records import Failed, Group, Rows, Scored, scored
 from .refusals import Refused
 from .schema import Cells
-from .scoring import Model, ModelFailed, Overloaded
+from .scoring import Model, Overloaded
 from .split import split
+from .user_code import failure
 
 _log = logging.getLogger(__name__)
 
@@ -100,8 +101,7 @@ async def _try(
     except Overloaded as error:
         return Failed(model.version, rows, "error", f"version {model.version}: {error}", 0.0)
     except Exception as error:
-        _log.warning("version %s failed: %r", model.version, error)
-        said = str(error) if isinstance(error, ModelFailed) else f"{type(error).__name__}: {error}"
-        why = f"version {model.version}: {said}"
+        why = f"version {model.version}: {failure(error)}"
+        _log.warning("%s", why)
         return Failed(model.version, rows, "error", why, (perf_counter() - start) * 1000)
     return scored(model.version, rows, raw, calibrator, (perf_counter() - start) * 1000)

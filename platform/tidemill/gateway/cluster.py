@@ -150,15 +150,15 @@ class ClusterFollower:
             return
         plane.apply(what)
         away = "; ".join(state.message for state in states.values() if not state.ready)
-        _log.warning("%s/%s is served without what is away: %s", *key, away)
+        _log.warning("%s/%s is served without the versions that cannot answer: %s", *key, away)
 
     def _plane(self, key: Key, document: RouteDocument) -> Plane:
         try:
             loop = ModelLoop.model_validate(document.loop)
         except ValidationError as error:
             raise TidemillError(
-                f"its ModelLoop is none that this gateway knows: {error.error_count()} fields, first "
-                f"{error.errors()[0]['loc']}. Let gateway and control plane be of one version."
+                f"this gateway does not understand {error.error_count()} fields of its ModelLoop, the first is "
+                f"{error.errors()[0]['loc']}. Run the gateway and the control plane in the same release."
             ) from error
         plane = self._planes.get(key)
         if plane is None:

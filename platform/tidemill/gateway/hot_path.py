@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from tidemill.loop.errors import TemporaryError
+
 from .plane import Plane
 from .protocol import output, parse_inference, parse_json
 from .records import Group
@@ -60,6 +62,8 @@ class HotPath:
             status, document = 200, await _infer(plane, version, await read_body(receive))
         except Refused as error:
             status, document = error.status, {"error": str(error)}
+        except TemporaryError as error:
+            status, document = 503, {"error": str(error)}
         except Exception as error:
             _log.exception("a request for %s failed", model)
             status, document = 500, {"error": f"The gateway failed: {type(error).__name__}. Its log says more."}
@@ -122,7 +126,7 @@ async def read_body(receive: Receive, limit: int | None = None) -> bytes:
 
 
 def unknown_model(name: str, planes: Mapping[str, Plane]) -> str:
-    return f"There is no model {name!r} here. Served: {', '.join(planes) or 'none'}."
+    return f"Model {name!r} is not served here. Served models: {', '.join(planes) or 'none'}."
 
 
 def _json(document: Any) -> bytes:

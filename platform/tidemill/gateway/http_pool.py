@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(ConnectionError(f"the answer is no HTTP: {error}"))
+            self._fail(ConnectionError(f"the answer is not HTTP: {error}"))
             self.close()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from tidemill.adapters.memory_stores import MemoryPredictionLog
-from tidemill.loop.errors import NotReady
+from tidemill.loop.errors import NotReady, TidemillError
 from tidemill.loop.model import Arm, ModelVersion, Readiness, Role, Route
 from tidemill.loop.ports import Clock, Outcomes
 from tidemill.spec.model_loop import Data
 from tidemill.stats.calibration import apply
 
 from .split import mirrored, split
+from .user_code import failure
 
 
 class InlineDataPlane:
@@ -73,10 +74,16 @@ class InlineDataPlane:
     def send_labels(self, labels: pd.DataFrame) -> None:
         self._outcomes.record(labels, self._clock.now(), "backtest")
 
+    def _predict(self, version: str, inputs: pd.DataFrame) -> np.ndarray[Any, Any]:
+        try:
+            return np.asarray(self._models[version].predict_proba(inputs), dtype=float)[:, 1]
+        except SystemExit as error:  # it would end the backtest as if all were well
+            raise TidemillError(f"Version {version} ended the backtest: {failure(error)}. Fix its model.") from error
+
     def _score(self, arm: Arm, frame: pd.DataFrame, keys: list[str], rows: list[int], served: bool) -> pd.DataFrame:
         part = frame.iloc[rows]
         inputs = part.drop(columns=[self._data.key, self._data.label.column], errors="ignore")
-        raw = np.asarray(self._models[arm.version].predict_proba(inputs), dtype=float)[:, 1]
+        raw = self._predict(arm.version, inputs)
         calibrator = arm.calibrator
         score = raw if calibrator is None else apply(raw, calibrator.intercept, calibrator.slope)
         return pd.DataFrame(
@@ -95,5 +102,6 @@ class InlineDataPlane:
                 "calibrator": None if calibrator is None else calibrator.id,
                 "fallback": False,
                 "latency_ms": 0.0,
+                "weight": arm.weight if served else 0.0,
             }
         )

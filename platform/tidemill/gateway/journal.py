@@ -32,22 +32,22 @@ class Journal:
         A fallback's rows carry the role of the arm that it stood in for: they are no evidence for its own arm."""
         rows: list[dict[str, Any]] = []
         for group in groups:
+            self._metrics.answers.labels(self._loop, group.version, group.role, group.answered_by).inc(len(group.rows))
             for failed in group.failed:
-                rows += log_failed(request, failed, group.role, at)
+                rows += log_failed(request, failed, group.role, group.weight, at)
                 self._count(failed, group.role, failed.status)
             if group.scored is not None:
-                rows += log_scored(request, group.scored, group.role, True, bool(group.failed), at)
+                rows += log_scored(request, group.scored, group.role, group.weight, True, bool(group.failed), at)
                 self._count(group.scored, group.role, "ok")
-                if group.failed:
-                    self._metrics.fallbacks.labels(self._loop, group.scored.version).inc(len(group.rows))
         await self._gather(rows)
 
     def write_mirrored(self, request: Inference, part: Scored | Failed, at: datetime) -> None:
+        """What nobody saw is a shadow's, whatever its version answers otherwise: no key was drawn for it."""
         if isinstance(part, Scored):
-            self._append(log_scored(request, part, "shadow", False, False, at))
+            self._append(log_scored(request, part, "shadow", 0.0, False, False, at))
             self._count(part, "shadow", "ok")
         else:
-            self._append(log_failed(request, part, "shadow", at))
+            self._append(log_failed(request, part, "shadow", 0.0, at))
             self._count(part, "shadow", part.status)
 
     def _gather(self, rows: list[dict[str, Any]]) -> asyncio.Future[None]:

@@ -65,7 +65,7 @@ def fetch(endpoint: str, name: str, version: str) -> Described:
         return described(json.loads(body))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise TemporaryError(
-            f"Nobody at {endpoint} says what version {version} of {name} is: {error or type(error).__name__}."
+            f"The server at {endpoint} does not describe version {version} of {name}: {error or type(error).__name__}."
         ) from error
     finally:
         connection.close()

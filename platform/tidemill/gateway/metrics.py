@@ -19,9 +19,12 @@ class Metrics:
             "tidemill_request_seconds", "Time to answer.", ["loop"], buckets=_BUCKETS, registry=self.registry
         )
         self.predictions = self._counter(
-            "predictions", "Rows scored, by version, role and status.", "loop", "version", "role", "status"
+            "predictions", "Rows given to a version: status ok, error or timeout.", "loop", "version", "role", "status"
         )
-        self.fallbacks = self._counter("fallbacks", "Rows answered by a fallback.", "loop", "version")
+        self.answers = self._counter(
+            "answers", "Rows by the arm that was to answer, and what answered: arm, fallback, none.",
+            "loop", "version", "role", "by",
+        )  # fmt: skip
         self.unlogged = self._counter("prediction_log_lost_rows", "Rows that were answered and not logged.", "loop")
         self.unmirrored = self._counter(
             "mirror_dropped_rows", "Rows not mirrored: the queue was full.", "loop", "version"

@@ -14,10 +14,13 @@ from .answering import pick
 from .journal import Journal
 from .metrics import Metrics
 from .protocol import Inference
-from .records import Failed, Group, Rows, scored
+from .records import Failed, Group, Rows, Scored, scored
 from .refusals import Refused
-from .scoring import Model, Overloaded
+from .scoring import Model, NotBegun, Overloaded
 from .split import mirrored
+from .user_code import failure
+
+SECONDS = 30.0  # no caller waits for a mirrored row, but a version that never answers must show in the log
 
 
 class Mirror:
@@ -49,7 +52,7 @@ class Mirror:
         start = perf_counter()
         try:
             cells = pick(model.cells(request.columns), rows, len(request.keys))
-            future = model.back.submit(cells, len(rows))
+            future = model.back.submit(cells, len(rows), SECONDS)
         except Refused as error:
             self._journal.write_mirrored(
                 request, Failed(arm.version, rows, "error", str(error), 0.0), self._clock.now()
@@ -65,14 +68,16 @@ class Mirror:
         try:
             milliseconds = (perf_counter() - start) * 1000
             error = done.exception()
-            if isinstance(error, Overloaded):  # said by another process
+            if isinstance(error, (Overloaded, NotBegun)):
                 self._metrics.unmirrored.labels(self._loop, arm.version).inc(len(rows))
                 return
-            part = (
-                scored(arm.version, rows, done.result(), arm.calibrator, milliseconds)
-                if error is None
-                else Failed(arm.version, rows, "error", str(error), milliseconds)
-            )
+            part: Scored | Failed
+            if error is None:
+                part = scored(arm.version, rows, done.result(), arm.calibrator, milliseconds)
+            elif isinstance(error, TimeoutError):
+                part = Failed(arm.version, rows, "timeout", f"no answer after {SECONDS:g} s", milliseconds)
+            else:
+                part = Failed(arm.version, rows, "error", str(failure(error)), milliseconds)
             self._journal.write_mirrored(request, part, self._clock.now())
         finally:
             self._owe(-1)

@@ -27,7 +27,8 @@ from .metadata import describe
 from .models import Served, load
 from .protocol import output, parse_columns, parse_json
 from .refusals import Refused
-from .scoring import Overloaded
+from .scoring import NotBegun, Overloaded
+from .user_code import failure
 
 _MAX_BODY = 16 << 20  # bytes: only gateways ask, which write what they took at greater length
 _MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/infer|/ready)?")
@@ -56,7 +57,7 @@ def fetch_and_load(version: ModelVersion, scratch: Path | None = None) -> Served
         raise
     except Exception as error:
         raise TidemillError(
-            f"The model in {version.uri} does not load: {type(error).__name__}: {error}. Its image must hold the "
+            f"The model in {version.uri} does not load: {failure(error)}. Its image must hold the "
             "packages that it was trained with (spec.model.image)."
         ) from error
 
@@ -101,8 +102,9 @@ class ModelServer:
         except TimeoutError:
             return 504, {"error": "the caller's time is over"}
         except Exception as error:
-            _log.warning("version %s of %s failed: %r", self._model.version, self._name, error)
-            return 500, {"error": f"{type(error).__name__}: {error}"}
+            said = str(failure(error))
+            _log.warning("version %s of %s failed: %s", self._model.version, self._name, said)
+            return 500, {"error": said}
 
     async def _infer(self, body: bytes) -> dict[str, Any]:
         document = parse_json(body)
@@ -110,7 +112,12 @@ class ModelServer:
         parameters = document.get("parameters")
         timeout, mirrored = _wishes(parameters if isinstance(parameters, dict) else {})
         scorer = self._model.back if mirrored else self._model.front
-        raw = await scorer.submit(self._model.cells(columns), n, timeout)
+        try:
+            raw = await scorer.submit(self._model.cells(columns), n, timeout)
+        except NotBegun as error:
+            if mirrored:  # says nothing of the version: to be dropped, not to be logged
+                raise Overloaded("the rows waited until their time was over") from error
+            raise
         return {
             "model_name": self._name,
             "model_version": self._model.version,
@@ -122,7 +129,7 @@ class ModelServer:
         if name != self._name or version not in (None, self._model.version):
             raise Refused(
                 404,
-                f"There is no {name}{f' version {version}' if version else ''} here: this is version "
+                f"Model {name}{f' version {version}' if version else ''} is not served here: this is version "
                 f"{self._model.version} of {self._name}.",
             )
 
@@ -133,7 +140,7 @@ class ModelServer:
             return self._ready()
         if path == "/v2":
             return 200, {"name": "tidemill", "version": tidemill.__version__, "extensions": []}
-        raise Refused(404, f"There is nothing at {path}.")
+        raise Refused(404, f"The path {path} does not exist.")
 
     def _ready(self) -> tuple[int, dict[str, Any]]:
         return (503 if self.draining else 200), {"name": self._name, "ready": not self.draining}

@@ -14,6 +14,7 @@ from tidemill.loop.model import ModelVersion
 from .arrays import takes_arrays
 from .batching import Batcher, one_core
 from .schema import Cells, Schema, read_schema
+from .user_code import loading
 
 
 class Served:
@@ -51,7 +52,7 @@ class Served:
         probability."""
         raw = np.asarray(self._estimator.predict_proba(self._frame(parts)), dtype=float)[:, self._positive]
         if not ((raw >= 0) & (raw <= 1)).all():  # false for NaN too
-            raise ValueError("the model answered with something that is no probability")
+            raise ValueError("the model returned a value that is not a probability")
         return raw
 
     def warm_up(self) -> None:
@@ -60,7 +61,9 @@ class Served:
             blank = [["" if column.type == "string" else None] for column in self.schema.columns]
             try:
                 self.predict([blank])
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 return
 
     def _frame(self, parts: Sequence[Cells]) -> Any:
@@ -72,9 +75,13 @@ class Served:
 
 
 def load(version: ModelVersion) -> Served:
-    """Raises ArtifactChanged, and whatever unpickling raises."""
+    """Raises ArtifactChanged, and whatever Exception unpickling raises."""
     folder = local_folder(version.uri)
     verify(folder, version.digest)
+    return loading(lambda: _loaded(version, folder))
+
+
+def _loaded(version: ModelVersion, folder: Path) -> Served:
     estimator = _unpickled(folder)
     with one_core():
         served = Served(version, folder, estimator, read_schema(folder))

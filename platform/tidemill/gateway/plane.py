@@ -27,6 +27,7 @@ from .records import Group
 from .refusals import Refused
 from .remote import adopt
 from .scoring import Model
+from .user_code import failure
 
 KEPT_UNROUTED = 4  # versions that were prepared and are in no route: a challenger about to start, say
 
@@ -90,8 +91,8 @@ class Plane:
                 return Readiness(False, str(error), Reason.NOT_READY)
             except Exception as error:
                 _log.exception("version %s of %s does not load", version.version, self.name)
-                message = f"Version {version.version} of {self.name} does not load: {type(error).__name__}: {error}"
-                return Readiness(False, message, Reason.NOT_READY)
+                message = f"Version {version.version} of {self.name} does not load: {failure(error)}."
+                return Readiness(False, f"{message} Fix the model, or install what it needs.", Reason.NOT_READY)
         return Readiness(True)
 
     def apply(self, route: Route) -> None:
@@ -142,7 +143,7 @@ class Plane:
         if self.outcomes is None:
             raise Refused(
                 403,
-                "This gateway takes no labels. Send them to the Tidemill server, which asks who sends them: POST "
+                "This gateway takes no labels. Send them to the Tidemill server, which authenticates the sender: POST "
                 "/v1/namespaces/{namespace}/loops/{loop}/outcomes, or `tidemill outcomes --from FILE`.",
             )
         if isinstance(self.outcomes, RemoteOutcomes):

@@ -41,7 +41,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, f"The body is no JSON: {error}.") from error
+        raise Refused(400, f"The body is not valid JSON: {error}.") from error
     if not isinstance(document, dict):
         raise Refused(400, "The body must be a JSON object.")
     return document
@@ -78,7 +78,7 @@ def parse_columns(document: Mapping[str, Any]) -> tuple[dict[str, list[Any]], in
                 400, f"Input {name!r} has {len(data)} rows, {next(iter(columns))!r} has {n}: send one value a row."
             )
         if name in columns:
-            raise Refused(400, f"Input {name!r} is there twice.")
+            raise Refused(400, f"The request has input {name!r} twice: send each column once.")
         columns[name] = data
     assert n is not None
     if not 1 <= n <= MAX_ROWS:

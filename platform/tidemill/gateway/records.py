@@ -53,6 +53,24 @@ class Group:
     def role(self) -> str:
         return "fixed" if self.arm is None else str(self.arm.role)
 
+    @property
+    def version(self) -> str:
+        """The one that was to answer."""
+        if self.arm is not None:
+            return self.arm.version
+        return self.failed[0].version if self.scored is None else self.scored.version
+
+    @property
+    def answered_by(self) -> str:
+        if self.scored is None:
+            return "none"
+        return "fallback" if self.failed else "arm"
+
+    @property
+    def weight(self) -> float | None:
+        """The share of keys that the route in force gave to the arm."""
+        return None if self.arm is None else self.arm.weight
+
     def touched(self, version: str) -> bool:
         """Has the version scored these rows, or tried to?"""
         return (self.scored is not None and self.scored.version == version) or any(
@@ -71,7 +89,7 @@ def scored(
 
 
 def log_scored(
-    request: Inference, part: Scored, role: str, served: bool, fallback: bool, at: datetime
+    request: Inference, part: Scored, role: str, weight: float | None, served: bool, fallback: bool, at: datetime
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -88,12 +106,13 @@ def log_scored(
             "calibrator": part.calibrator,
             "fallback": fallback,
             "latency_ms": part.milliseconds,
+            "weight": weight,
         }
         for row, raw, score in zip(part.rows, part.raw, part.score, strict=True)
     ]
 
 
-def log_failed(request: Inference, part: Failed, role: str, at: datetime) -> list[dict[str, Any]]:
+def log_failed(request: Inference, part: Failed, role: str, weight: float | None, at: datetime) -> list[dict[str, Any]]:
     return [
         {
             "request_id": request.id,
@@ -109,6 +128,7 @@ def log_failed(request: Inference, part: Failed, role: str, at: datetime) -> lis
             "calibrator": None,
             "fallback": False,
             "latency_ms": part.milliseconds,
+            "weight": weight,
         }
         for row in part.rows
     ]

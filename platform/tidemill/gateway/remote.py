@@ -19,8 +19,8 @@ from .schema import Cells, Schema
 from .scoring import ModelFailed, Overloaded
 
 MAX_BACKLOG = 20_000  # rows, as in process
+_GRACE = 1.0  # seconds
 FRONT_CONNECTIONS, BACK_CONNECTIONS = 64, 8
-_MIRROR_SECONDS = 30.0  # nobody waits for a shadow, but its rows must not be owed for ever
 
 
 class Remote:
@@ -65,11 +65,13 @@ class RemoteScorer:
         if self._backlog + n > MAX_BACKLOG and self._backlog:
             raise Overloaded(f"{self._backlog} rows wait already")
         self._backlog += n
-        return asyncio.get_running_loop().create_task(self._score(cells, n, timeout or _MIRROR_SECONDS))
+        return asyncio.get_running_loop().create_task(self._score(cells, n, timeout))
 
-    async def _score(self, cells: Cells, n: int, timeout: float) -> np.ndarray[Any, Any]:
+    async def _score(self, cells: Cells, n: int, timeout: float | None) -> np.ndarray[Any, Any]:
+        # No caller waits for mirrored rows: the server has the time to say whether it had begun with them.
+        patience = timeout + _GRACE if timeout is not None and self._mirrored else timeout
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 status, answer = await self._pool.post(self._path, self._body(cells, n, timeout))
         finally:
             self._backlog -= n
@@ -78,15 +80,17 @@ class RemoteScorer:
         why = _error(answer)
         if status == 429:
             raise Overloaded(why)
+        if status == 504:
+            raise TimeoutError(why)
         raise ModelFailed(why if status == 500 else f"its server answers {status}: {why}")
 
-    def _body(self, cells: Cells, n: int, timeout: float) -> bytes:
+    def _body(self, cells: Cells, n: int, timeout: float | None) -> bytes:
         names, columns = (cells[0], cells[1:]) if self._names is None else (self._names, cells)
         inputs = [
             {"name": name, "shape": [n], "datatype": _datatype(values), "data": values}
             for name, values in zip(names, columns, strict=True)
         ]
-        parameters = {"timeout_ms": timeout * 1000, "mirrored": self._mirrored}
+        parameters = {"timeout_ms": None if timeout is None else timeout * 1000, "mirrored": self._mirrored}
         return orjson.dumps({"inputs": inputs, "parameters": parameters}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -105,9 +109,9 @@ def _probabilities(answer: bytes, n: int) -> np.ndarray[Any, Any]:
     try:
         raw = np.asarray(orjson.loads(answer)["outputs"][0]["data"], dtype=float)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ModelFailed(f"the answer holds no probabilities: {error!r}") from error
+        raise ModelFailed(f"the answer does not contain probabilities: {error!r}") from error
     if raw.shape != (n,) or not ((raw >= 0) & (raw <= 1)).all():
-        raise ModelFailed("the model answered with something that is no probability")
+        raise ModelFailed("the model returned a value that is not a probability")
     return raw
 
 

@@ -110,7 +110,7 @@ def _converted(column: Column, values: list[Any]) -> list[Any]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     return value
 
 

@@ -15,14 +15,18 @@ class Overloaded(Exception):
     """More rows wait than the version can be expected to answer in time."""
 
 
+class NotBegun(TimeoutError):
+    """The time was over while the rows still waited behind others: that says nothing of the version."""
+
+
 class ModelFailed(Exception):
     """Another process says that its model could not answer, and why."""
 
 
 class Scorer(Protocol):
     def submit(self, cells: Cells, n: int, timeout: float | None = None) -> asyncio.Future[np.ndarray[Any, Any]]:
-        """A future of n probabilities: or of what went wrong, TimeoutError after `timeout` seconds. Raises
-        Overloaded."""
+        """A future of n probabilities: or of ModelFailed, or of TimeoutError after `timeout` seconds (NotBegun where
+        the rows still waited). Raises Overloaded."""
 
 
 class Model(Protocol):

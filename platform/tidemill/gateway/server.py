@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.loopback import LocalOnly, is_loopback
 from tidemill.adapters.remote_outcomes import RemoteOutcomes
 from tidemill.loop.model import ModelVersion, Readiness, Route
 from tidemill.loop.ports import Clock, Outcomes, PredictionLog
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 class Gateway:
     """Serves any number of loops at one address. Versions and routes can be given before it is started.
 
-    `waiting` names what must come before the gateway is ready: by default the loops that have no route yet."""
+    `waiting` names what must come before the gateway is ready: by default the loops that have no route yet.
+    `local_only`: browsers are refused what they send for another site (default: where it listens on this machine
+    alone)."""
 
     def __init__(
         self,
@@ -32,12 +35,14 @@ class Gateway:
         host: str = "127.0.0.1",
         port: int = 0,
         keep_alive: int = 5,
+        local_only: bool | None = None,
     ) -> None:
         self.metrics = Metrics()
         self.waiting: Callable[[], list[str]] = self._unrouted
         self._clock = clock
         self._planes: dict[str, Plane] = {}
         self._listener = Listener(host, port, keep_alive)
+        self._local_only = is_loopback(host) if local_only is None else local_only
         self._draining = False
         self._app: HotPath | None = None
         for loop in loops.values():
@@ -77,7 +82,7 @@ class Gateway:
         from .app import create_app
 
         self._app = create_app(self._planes, self.metrics, self._not_ready)
-        self._listener.start(self._app)
+        self._listener.start(LocalOnly(self._app) if self._local_only else self._app)
 
     def unready(self) -> None:
         """Still answers, but says that it is about to end, and asks clients to take their next connection elsewhere."""

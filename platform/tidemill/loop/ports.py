@@ -53,7 +53,13 @@ class DataSource(Protocol):
 class PredictionReader(Protocol):
     """Every prediction that was logged. Columns: request_id, key (str), event_time, at (UTC), version, role, served
     (bool: its score was the answer), status (ok | error | timeout), raw (model's own probability), score (after the
-    calibrator), calibrator (id or None), fallback (bool), latency_ms. Written once per version that scored the key."""
+    calibrator), calibrator (id or None), fallback (bool), latency_ms, weight. Written once per version that scored
+    the key.
+
+    `role` is the arm's that the key was drawn for; a fallback's row has the role of the arm that it stands in for. A
+    mirrored copy has the role shadow, whatever its version answers otherwise, and is never served. `weight` is the
+    arm's share of keys in the route that the data plane had; 0 for a mirrored copy; null for a version that was asked
+    for by name, and for rows of releases that did not log it."""
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows with start <= event_time < end, one per (key, version): the first; retries are not evidence."""

@@ -30,7 +30,7 @@ def parse_alerts(document: dict[str, Any]) -> list[Alert]:
     """The firing ones that name a loop (label `loop` or `modelloop`); others are none of our business."""
     alerts = document.get("alerts")
     if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
-        raise Refused(400, 'This is not what Alertmanager sends: "alerts" must be a list of alerts.')
+        raise Refused(400, 'The body is not a webhook of Alertmanager: "alerts" must be a list of alerts.')
     return [found for alert in alerts if (found := _alert(alert)) is not None]
 
 
@@ -43,7 +43,9 @@ def _alert(alert: dict[str, Any]) -> Alert | None:
         return None
     fingerprint, began = alert.get("fingerprint"), alert.get("startsAt")
     if not fingerprint or not began:
-        raise Refused(400, f"The alert for loop {loop} has no fingerprint or no startsAt: it could not be told apart.")
+        raise Refused(
+            400, f"The alert for loop {loop} has no fingerprint or no startsAt, which identify it. Send both."
+        )
     name = str(labels.get("alertname") or "an alert")
     said = str(notes.get("summary") or notes.get("description") or name)[:LONGEST]
     action = labels.get("tidemill_action") or notes.get("tidemill_action")

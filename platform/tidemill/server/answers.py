@@ -50,7 +50,7 @@ def parse_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as problem:
-        raise Refused(400, f"The body is no JSON: {problem}.") from problem
+        raise Refused(400, f"The body is not valid JSON: {problem}.") from problem
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

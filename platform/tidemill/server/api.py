@@ -52,7 +52,9 @@ class Api:
     async def allow(self, request: Request, access: Access) -> Caller:
         for word in filter(None, (access.namespace, access.name)):
             if not _NAME.fullmatch(word):
-                raise Refused(404, f"{word[:80]!r} is no name: use a-z, 0-9 and '-', at most 63, as Kubernetes does.")
+                raise Refused(
+                    404, f"{word[:80]!r} is not a valid name: use a-z, 0-9 and '-', at most 63, as Kubernetes does."
+                )
         return await self.guard.check(request.headers.get("authorization"), access)
 
     async def list_loops(self, request: Request) -> Response:

@@ -40,10 +40,12 @@ class TokenGuard:
             if not await self._allows(user, access):
                 raise Refused(403, refusal(user, access))
         except TemporaryError as error:
-            raise Refused(503, f"Nobody can be let in just now. {error}", {"Retry-After": "5"}) from error
+            raise Refused(
+                503, f"The server cannot check tokens at the moment. {error}", {"Retry-After": "5"}
+            ) from error
         except TidemillError as error:  # the server itself may not ask
             raise Refused(
-                503, f"Nobody can be let in: {error} The server needs the role system:auth-delegator."
+                503, f"The server cannot check tokens: {error} Give its service account the role system:auth-delegator."
             ) from error
         caller = Caller(user.name, user.groups)
         self._allowed.pop(known, None)
@@ -66,13 +68,13 @@ def refusal(user: User, access: Access) -> str:
     who = _subject(user.name)
     if access.path:
         bind = f"kubectl create clusterrolebinding {access.role}-{_word(user.name)} --clusterrole={access.role} {who}"
-        return f"{user.name} may not {access.verb} {access.path}. Whoever administers the cluster can allow it: {bind}"
+        return f"{user.name} may not {access.verb} {access.path}. An administrator of the cluster can allow it: {bind}"
     bind = (
         f"kubectl create rolebinding {access.role}-{_word(user.name)} --namespace={access.namespace} "
         f"--clusterrole={access.role} {who}"
     )
     where = f"in API group {GROUP} in namespace {access.namespace}"
-    return f"{user.name} may not {access} {where}. Whoever administers it can allow that: {bind}"
+    return f"{user.name} may not {access} {where}. An administrator of the namespace can allow it: {bind}"
 
 
 def _subject(name: str) -> str:

@@ -45,15 +45,15 @@ def parse_events(headers: Mapping[str, str], body: bytes) -> tuple[list[CloudEve
     if not given:
         raise Refused(
             400,
-            "This is no CloudEvent: send Content-Type application/cloudevents+json (or -batch+json), or the headers "
-            "ce-specversion, ce-id, ce-source and ce-type.",
+            "The request is not a CloudEvent: send Content-Type application/cloudevents+json (or -batch+json), or the "
+            "headers ce-specversion, ce-id, ce-source and ce-type.",
         )
     return [_event(given, "The event")], False
 
 
 def _event(document: Any, which: str) -> CloudEvent:
     if not isinstance(document, dict):
-        raise Refused(400, f"{which} is no JSON object.")
+        raise Refused(400, f"{which} is not a JSON object.")
     if document.get("specversion") != "1.0":
         raise Refused(400, f'{which} has specversion {document.get("specversion")!r}: "1.0" is understood.')
     for name in ("id", "source", "type"):

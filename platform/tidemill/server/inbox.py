@@ -138,8 +138,8 @@ def meaning(event: CloudEvent) -> str:
         return DATA_ARRIVED
     raise Refused(
         400,
-        f"Events of type {event.type!r} mean nothing here. Understood: {TRAIN_REQUESTED}; {DATA_ARRIVED} and what "
-        "object stores and Argo Events say of new objects.",
+        f"The server does not handle events of type {event.type!r}. It handles {TRAIN_REQUESTED}, {DATA_ARRIVED}, and "
+        "the notifications of object stores and Argo Events about new objects.",
     )
 
 

@@ -6,13 +6,12 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.loopback import LocalOnly, is_loopback
 from tidemill.loop.errors import TidemillError
 
 from .access import NoGuard
 from .api import Api
 from .app import create_app
-from .local import LocalOnly
-from .loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +23,8 @@ def serve(api: Api, host: str, port: int, started: Callable[[str], None] = lambd
 
     if isinstance(api.guard, NoGuard) and not is_loopback(host):
         raise TidemillError(
-            f"The server would listen on {host} and let everybody in, since it checks no tokens here. Listen on "
-            "127.0.0.1, or check tokens with a cluster: --auth kubernetes."
+            f"The server does not check tokens here, so it does not listen on {host}, which other machines reach. "
+            "Listen on 127.0.0.1, or check tokens with a cluster: --auth kubernetes."
         )
     app = create_app(api)
     config = uvicorn.Config(

@@ -35,7 +35,7 @@ def _event(record: dict[str, Any], number: int) -> CloudEvent:
         id = f"{key}@{thing.get('sequencer') or record['eventTime']}"
         name = str(record["eventName"]).removeprefix("s3:").lower().replace(":", ".")
     except (KeyError, TypeError, AttributeError) as error:
-        raise Refused(400, f"Record {number} of the notification has no {error}: it cannot be told apart.") from error
+        raise Refused(400, f"Record {number} of the notification has no {error}, which identifies it.") from error
     if len(id) > LONGEST:
         raise Refused(400, f"Record {number} of the notification has a key of more than {LONGEST} characters.")
     source = f"{record.get('eventSource', 'aws:s3')}.{record.get('awsRegion', '')}.{bucket}"

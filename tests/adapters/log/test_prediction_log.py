@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tidemill.adapters.log.prediction_log as module
 from logged import DAY, NEXT, row
-from tidemill.adapters.log import write_ahead
+from tidemill.adapters.log import rows, write_ahead
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.loop.errors import TemporaryError
 
@@ -61,6 +64,41 @@ def test_a_version_asked_for_by_name_is_no_evidence(tmp_path: Path) -> None:
     log = ParquetPredictionLog(tmp_path)
     log.append([row("a", role="fixed"), row("b")])
     assert keys(log) == ["b"]
+
+
+def test_parts_and_lines_of_a_release_that_logged_no_weight_are_read_as_null(tmp_path: Path) -> None:
+    old_part(tmp_path / "day=2013-03-01" / "part-0-old.parquet", "part")
+    (tmp_path / "wal").mkdir()
+    (tmp_path / "wal" / "1-old.jsonl").write_bytes(orjson.dumps(without_weight("line")) + b"\n")
+    log = ParquetPredictionLog(tmp_path)
+    log.append([row("new", weight=0.3)])
+    for _ in range(2):
+        weights = log.read(DAY, NEXT).set_index("key")["weight"]
+        assert weights.dtype == float
+        assert weights[["part", "line"]].isna().all()
+        assert weights["new"] == pytest.approx(0.3)
+
+
+def test_old_and_new_parts_are_merged(tmp_path: Path) -> None:
+    for number in range(module.MANY_PARTS):
+        old_part(tmp_path / "day=2013-03-01" / f"part-{number}-old.parquet", f"old{number}")
+    log = ParquetPredictionLog(tmp_path)
+    log.append([row("new", weight=0.3)])
+    for reader in (log, ParquetPredictionLog(tmp_path)):
+        weights = reader.read(DAY, NEXT)["weight"]
+        assert weights.isna().sum() == module.MANY_PARTS
+        assert weights.dropna().tolist() == pytest.approx([0.3])
+    assert len(list(tmp_path.glob("day=*/part-*"))) == 1
+
+
+def without_weight(key: str) -> dict[str, Any]:
+    return {name: value for name, value in row(key).items() if name != "weight"}
+
+
+def old_part(path: Path, key: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema([field for field in rows.schema() if field.name != "weight"])
+    pq.write_table(pa.Table.from_pylist([without_weight(key)], schema=schema), path)
 
 
 def test_many_small_parts_become_one(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import orjson
 import pytest
 from logged import DAY, NEXT, row
 from tidemill.adapters.log import stored as stored_log
-from tidemill.adapters.log.rows import as_table, parsed
+from tidemill.adapters.log.rows import as_parquet, as_table, parsed
 from tidemill.adapters.log.shipped import ShippedPredictionLog
 from tidemill.adapters.log.shipper import LogShipper
 from tidemill.adapters.log.stored import StoredPredictionLog
@@ -147,14 +147,34 @@ def _refuse(uri: str, content: bytes) -> None:
     raise TemporaryError("the store is away")
 
 
-def test_a_file_that_holds_no_rows_is_set_aside_and_holds_up_no_other(storage: str, spool: Path) -> None:
+def test_a_damaged_line_is_set_aside_and_the_rest_of_its_file_is_shipped(storage: str, spool: Path) -> None:
     shipper = LogShipper(spool, storage)
     wal = spool / "ns" / "delay" / "wal"
     shipper.log("ns", "delay").append([row("a")])
-    (wal / "0-broken.jsonl").write_text("{ no\n")
+    (wal / "0-none.jsonl").write_text("{ no\n")
+    (wal / "1-some.jsonl").write_bytes(orjson.dumps(row("b")) + b"\n{ no\n" + orjson.dumps(row("c")) + b"\n")
     assert shipper.step()
-    assert [path.name for path in wal.iterdir()] == ["0-broken.broken"]
-    assert keys(storage) == ["a"]
+    assert {path.name: path.read_text() for path in wal.iterdir()} == {
+        "0-none.damaged": "{ no\n", "1-some.damaged": "{ no\n"
+    }  # fmt: skip
+    assert keys(storage) == ["a", "b", "c"]
+
+
+def test_a_damaged_part_is_told_once_left_where_it_is_and_costs_no_other(
+    storage: str, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipper, day = LogShipper(spool, storage), f"{url(storage)}/day=2013-03-01"
+    for number in range(stored_log.MANY_PARTS):
+        shipper.log("ns", "delay").append([row(f"k{number:02}")])
+        shipper.step()
+    files.write_bytes(f"{day}/part-0-cut.parquet", b"PAR1 and no more")
+    reader = StoredPredictionLog(url(storage), merge=True)
+    for _ in range(3):
+        assert len(reader.read(DAY, NEXT)) == stored_log.MANY_PARTS
+    assert caplog.text.count("and is not used") == 1
+    assert f"{day}/part-0-cut.parquet" in caplog.text
+    assert "part-0-cut.parquet" in files.names(day)
+    assert len(files.names(day)) == 2
 
 
 def test_many_small_parts_are_merged_by_the_reader_that_may(storage: str, spool: Path) -> None:
@@ -191,6 +211,32 @@ def test_a_kill_while_merging_loses_and_doubles_nothing(
     assert keys(storage) == expected
     assert keys(storage, merge=True) == expected
     assert keys(storage) == expected
+
+
+def test_parts_of_older_and_newer_releases_are_read_and_merged_with_what_they_know(storage: str, spool: Path) -> None:
+    import pyarrow as pa
+
+    day = f"{url(storage)}/day=2013-03-01"
+    for number in range(stored_log.MANY_PARTS):
+        table = as_table([orjson.loads(orjson.dumps(row(f"old{number}")))]).drop_columns("weight")
+        files.write_bytes(f"{day}/part-{number:02}-old.parquet", as_parquet(table))
+    table = as_table([orjson.loads(orjson.dumps(row("newer", weight=0.3)))])
+    files.write_bytes(f"{day}/part-99-new.parquet", as_parquet(table.append_column("later", pa.array(["kept"]))))
+    for merge in (False, True, False):
+        found = StoredPredictionLog(url(storage), merge=merge).read(DAY, NEXT)
+        assert found["weight"].isna().sum() == stored_log.MANY_PARTS
+        assert found["weight"].dropna().tolist() == pytest.approx([0.3])
+        assert "later" not in found
+    (merged,) = files.names(day)
+    assert parquet_columns(f"{day}/{merged}") >= {"weight", "later"}, "a merger loses no column"
+
+
+def parquet_columns(uri: str) -> set[str]:
+    import io
+
+    import pyarrow.parquet as pq
+
+    return set(pq.ParquetFile(io.BytesIO(files.read_bytes(uri))).schema_arrow.names)
 
 
 def test_larger_parts_are_left_alone_until_there_are_many_of_them() -> None:

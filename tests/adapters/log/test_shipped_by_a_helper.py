@@ -28,7 +28,9 @@ from tidemill.adapters.log.shipped import Shipping
 from tidemill.adapters.log.shipper import LogShipper
 shipping = Helper(Shipping)
 shipper = LogShipper(Path(sys.argv[1]), sys.argv[2], ship=partial(shipping.call, "ship"))
-shipper.log("ns", "delay").append([{"key": "a", "event_time": datetime(2013, 3, 1, tzinfo=UTC)}])
+at = datetime(2013, 3, 1, tzinfo=UTC)
+text = {"request_id": "r", "key": "a", "version": "1", "role": "champion", "status": "ok"}
+shipper.log("ns", "delay").append([{**text, "event_time": at, "at": at, "served": True, "fallback": False}])
 shipper.step()
 print(sorted({"numpy", "pandas", "pyarrow", "fsspec", "s3fs"} & sys.modules.keys()))
 shipping.stop()

@@ -4,11 +4,13 @@
     folder/day=2013-03-01/part-<time>-<unique>.parquet
 
 A part takes its name from the write-ahead file that it was made of: a process killed while moving makes the same part
-again. Rows that are in both, or in a part and its merger, are one row when read.
+again. Rows that are in both, or in a part and its merger, are one row when read. What is damaged is set aside.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,14 +18,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.log.rows import as_table, by_day, days, first_of_each, merged_name
-from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, lines
+from tidemill.adapters.log.damaged import SUFFIX, PartDamaged, read_lines, read_part, set_aside
+from tidemill.adapters.log.rows import as_parquet, as_table, by_day, days, first_of_each, joined, merged_name
+from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, whole_lines
 from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
 
 MANY_PARTS = 8
 _KEPT_DAYS = 4
@@ -50,8 +55,6 @@ class ParquetPredictionLog:
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= event_time < end, one row per (key, version): the one that was logged first."""
-        import pyarrow as pa
-
         with self._lock:
             self._writer.seal()
         try:
@@ -63,39 +66,35 @@ class ParquetPredictionLog:
                 f"The prediction log in {self._folder} could not be read or compacted: {error}. "
                 f"Nothing is lost. {remedy(error)}"
             ) from error
-        return first_of_each(pa.concat_tables([*tables, fresh]), start, end)
+        return first_of_each(joined([*tables, fresh]), start, end)
 
     def _compact(self) -> pa.Table:
         """Moves finished write-ahead files into parts; returns the rows of those that still grow."""
-        import pyarrow as pa
-
         growing: dict[Path, tuple[int, pa.Table]] = {}
         for path in sorted(self._wal.glob("*.jsonl")):
             with finished(path) as yes:
                 if not yes:
                     growing[path] = self._grown(path)
                     continue
-                for day, table in by_day(as_table(lines(path)[0])).items():
+                moved, damaged = read_lines(path.read_bytes())
+                set_aside(path, damaged)
+                for day, table in by_day(moved).items():
                     _write(table, self._folder / f"day={day}" / f"part-{path.stem}.parquet")
                 path.unlink()
         self._growing = growing
-        return pa.concat_tables([as_table([]), *(table for _, table in growing.values())])
+        return joined(table for _, table in growing.values())
 
     def _grown(self, path: Path) -> tuple[int, pa.Table]:
         """Only what is new since the last look is parsed."""
-        import pyarrow as pa
-
         end, table = self._growing.get(path, (0, as_table([])))
-        rows, end = lines(path, end)
-        return end, pa.concat_tables([table, as_table(rows)]) if rows else table
+        content, end = whole_lines(path, end)
+        return end, joined([table, read_lines(content)[0]]) if content else table
 
     def _day(self, day: str) -> pa.Table:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         parts = tuple(sorted((self._folder / f"day={day}").glob("part-*.parquet")))
         if parts not in self._days:
-            table = pa.concat_tables([as_table([]), *(pq.ParquetFile(part).read() for part in parts)])
+            tables = {part: table for part in parts if (table := _whole(part)) is not None}
+            parts, table = tuple(tables), joined(tables.values())
             if len(parts) >= MANY_PARTS:
                 parts = self._merge(parts, table)
             self._days[parts] = table
@@ -111,10 +110,25 @@ class ParquetPredictionLog:
         return (merged,)
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    import pyarrow.parquet as pq
+def _whole(part: Path) -> pa.Table | None:
+    try:
+        return read_part(part)
+    except PartDamaged as error:
+        aside = part.with_suffix(SUFFIX)
+        part.rename(aside)
+        _log.error(
+            "The part %s of the prediction log is damaged (%s) and was renamed to %s. All other parts are used. "
+            "Restore the part from a copy, or delete the file.", part, error, aside.name,
+        )  # fmt: skip
+        return None
 
+
+def _write(table: pa.Table, path: Path) -> None:
+    """On disk when it returns: what it was made of is deleted next, and a power cut may not take both."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    pq.write_table(table, temporary, compression="zstd")
+    with temporary.open("wb") as file:
+        file.write(as_parquet(table))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,17 @@ def schema() -> pa.Schema:
         pa.string(): ("request_id", "key", "version", "role", "status", "calibrator"),
         pa.timestamp("us", tz="UTC"): ("event_time", "at"),
         pa.bool_(): ("served", "fallback"),
-        pa.float64(): ("raw", "score", "latency_ms"),
+        pa.float64(): ("raw", "score", "latency_ms", "weight"),
     }
     return pa.schema([(name, kind) for kind, names in kinds.items() for name in names])
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """The rows of all tables. A column that an older release did not write is null; one that only a newer release
+    writes is kept."""
+    import pyarrow as pa
+
+    return pa.concat_tables([as_table([]), *tables], promote_options="default")
 
 
 def as_table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -81,7 +89,7 @@ def first_of_each(table: pa.Table, start: datetime, end: datetime) -> pd.DataFra
     moment = table["event_time"]
     wanted = pc.and_(pc.greater_equal(moment, pa.scalar(start)), pc.less(moment, pa.scalar(end)))
     wanted = pc.and_(wanted, pc.is_in(table["role"], value_set=pa.array(_EVIDENCE)))
-    frame: pd.DataFrame = table.filter(wanted).to_pandas()
+    frame: pd.DataFrame = table.select(schema().names).filter(wanted).to_pandas()
     # Stable: what was logged at the same time stays in the order in which it was written.
     frame = frame.sort_values("at", kind="stable")
     return frame.drop_duplicates(["key", "version"]).reset_index(drop=True)

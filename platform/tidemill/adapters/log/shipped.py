@@ -9,23 +9,21 @@ again. See stored_log for who reads them, log_shipper for when they are shipped.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.adapters.log.rows import as_parquet, by_day, parsed
+from tidemill.adapters.log.damaged import read_lines, set_aside
+from tidemill.adapters.log.rows import as_parquet, by_day
 from tidemill.adapters.log.stored import StoredPredictionLog
-from tidemill.adapters.log.write_ahead import Writer, content, finished
+from tidemill.adapters.log.write_ahead import Writer, finished
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_log = logging.getLogger(__name__)
 
 
 class ShippedPredictionLog:
@@ -93,12 +91,8 @@ class Shipping:
 
 
 def _ship(path: Path, url: str) -> None:
-    try:
-        table = parsed(content(path))
-    except ValueError as error:
-        path.rename(path.with_suffix(".broken"))
-        _log.error("%s holds no rows of the prediction log and was set aside: %s", path, error)
-        return
+    table, damaged = read_lines(path.read_bytes())
+    set_aside(path, damaged)
     for day, rows in by_day(table).items():
         files.write_bytes(files.join(url, f"day={day}", f"part-{path.stem}.parquet"), as_parquet(rows))
     path.unlink()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections import OrderedDict, defaultdict
@@ -18,14 +19,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from tidemill.adapters.log.damaged import PartDamaged, read_part
 from tidemill.adapters.log.part_files import fetch_part_files, list_part_files, remove_part_files
-from tidemill.adapters.log.rows import as_parquet, as_table, days, first_of_each, merged_name
+from tidemill.adapters.log.rows import as_parquet, days, first_of_each, joined, merged_name
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
 
 MANY_PARTS = 16  # of one tier: they become one of the next
 _TIER, _FIRST = 8, 32 << 10  # each tier's parts are this many times as large; bytes of the first
@@ -41,13 +45,12 @@ class StoredPredictionLog:
         self._url, self._merge = url, merge
         self._cache = cache or _scratch() / hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
         self._lock = Lock()
+        self._damaged: set[str] = set()
         self._asked = OrderedDict.fromkeys(sorted(path.name for path in self._cache.glob("????-??-??")))
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= event_time < end, one row per (key, version): the one that was logged first. Raises
         TemporaryError."""
-        import pyarrow as pa
-
         with self._lock:
             try:
                 found = list_part_files(self._url, days(start, end))
@@ -55,16 +58,14 @@ class StoredPredictionLog:
                 self._forget_days(list(found))
             except OSError as error:
                 raise TemporaryError(f"The prediction log at {self._url} could not be read: {error}.") from error
-        return first_of_each(pa.concat_tables([as_table([]), *tables]), start, end)
+        return first_of_each(joined(tables), start, end)
 
     def _day(self, day: str, parts: dict[str, int]) -> pa.Table:
         """`parts`: size in bytes by name."""
-        import pyarrow as pa
-
         for attempt in range(_ATTEMPTS):
             try:
                 self._fetch(day, parts)
-                tables = {name: self._table(day, name) for name in sorted(parts)}
+                tables = {name: table for name in sorted(parts) if (table := self._table(day, name)) is not None}
                 break
             except FileNotFoundError:  # merged under our eyes
                 if attempt == _ATTEMPTS - 1:
@@ -72,18 +73,16 @@ class StoredPredictionLog:
                 parts = list_part_files(self._url, [day]).get(day, {})
         if self._merge:
             self._merge_tiers(day, parts, tables)
-        return pa.concat_tables([as_table([]), *tables.values()])
+        return joined(tables.values())
 
     def _merge_tiers(self, day: str, parts: dict[str, int], tables: dict[str, pa.Table]) -> None:
-        import pyarrow as pa
-
         tiers: defaultdict[int, list[str]] = defaultdict(list)
-        for name, size in sorted(parts.items()):
-            tiers[_tier(size)].append(name)
+        for name in sorted(tables):
+            tiers[_tier(parts[name])].append(name)
         for names in tiers.values():
             if len(names) < MANY_PARTS:
                 continue
-            content = as_parquet(pa.concat_tables([tables[name] for name in names]))
+            content = as_parquet(joined(tables[name] for name in names))
             # First the merger, then away with its parts: killed in between, both are there, and read as one.
             files.write_bytes(files.join(self._url, f"day={day}", merged_name(names)), content)
             remove_part_files([files.join(self._url, f"day={day}", name) for name in names])
@@ -93,12 +92,24 @@ class StoredPredictionLog:
         folder = self._cache / day
         have = {path.name for path in folder.glob("part-*")} if folder.exists() else set()
         self._forget(day, sorted(have - set(parts)))
-        missing = [name for name in parts if name not in have]
+        missing = [name for name in parts if name not in have and name not in self._damaged]
         if missing:
             fetch_part_files(files.join(self._url, f"day={day}"), missing, folder)
 
-    def _table(self, day: str, name: str) -> pa.Table:
-        return TABLES.get(self._cache / day / name)
+    def _table(self, day: str, name: str) -> pa.Table | None:
+        """None for a part that is damaged: told once, and never merged, so that it stays where it is."""
+        if name in self._damaged:
+            return None
+        try:
+            return TABLES.get(self._cache / day / name)
+        except PartDamaged as error:
+            self._damaged.add(name)
+            self._forget(day, [name])  # the copy here may be what is damaged: the next process fetches it anew
+            _log.error(
+                "The part %s of the prediction log is damaged (%s) and is not used. All other parts are used. Restore "
+                "the part from a copy and restart this process, or delete it.", f"{self._url}/day={day}/{name}", error,
+            )  # fmt: skip
+            return None
 
     def _forget(self, day: str, names: list[str]) -> None:
         for name in names:
@@ -134,14 +145,12 @@ class Tables:
         self._bytes = 0
 
     def get(self, path: Path) -> pa.Table:
-        """Raises FileNotFoundError."""
-        import pyarrow.parquet as pq
-
+        """Raises FileNotFoundError, PartDamaged."""
         with self._lock:
             if path in self._tables:
                 self._tables.move_to_end(path)
                 return self._tables[path]
-        table = pq.ParquetFile(path).read()
+        table = read_part(path)
         with self._lock:
             self._drop(path)
             self._tables[path] = table

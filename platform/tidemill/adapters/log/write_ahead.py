@@ -86,20 +86,14 @@ class Writer:
         self._size += len(block)
 
 
-def lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The rows from byte `start` on, and where they end: before the half line that a killed or a still writing process
-    leaves."""
+def whole_lines(path: Path, start: int = 0) -> tuple[bytes, int]:
+    """Of a file that still grows: what stands from byte `start` on, and where it ends, before a line that is just being
+    written."""
     with path.open("rb") as file:
         file.seek(start)
         content = file.read()
     end = content.rfind(b"\n") + 1
-    return [orjson.loads(line) for line in content[:end].splitlines()], start + end
-
-
-def content(path: Path) -> bytes:
-    """Every whole line."""
-    data = path.read_bytes()
-    return data[: data.rfind(b"\n") + 1]
+    return content[:end], start + end
 
 
 @contextmanager

@@ -47,6 +47,18 @@ class MemoryPredictionLog:
         rows = rows.sort_values("at", kind="stable")
         return rows.drop_duplicates(["key", "version"]).reset_index(drop=True)
 
+    def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """By the time at which it was logged; each piece was logged at one time."""
+        frames = [
+            frame
+            for day in self._days.values()
+            for frame in day
+            if len(frame) and start <= frame["at"].max() and frame["at"].min() < end
+        ]
+        rows = pd.concat(frames or [_EMPTY])
+        rows = rows[(rows["at"] >= start) & (rows["at"] < end) & rows["role"].isin(_EVIDENCE)]
+        return rows.sort_values("at", kind="stable", ignore_index=True)
+
 
 def _days(start: datetime, end: datetime) -> list[str]:
     first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC).date()

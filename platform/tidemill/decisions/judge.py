@@ -1,70 +1,57 @@
 """What the blocks say about each metric of a rollout's judge: figures only, no decision.
 
 Two kinds of evidence. Losses are *paired*: both versions scored the same requests, so a block is one mean difference.
-Error rate and latency are compared between *arms*, which answer different requests.
+Error rate and latency are compared between *arms*, which answer different keys.
 
 A loss has two differences where the loop recalibrates nightly: as served, and with the challenger moved to the
-champion's mean probability of that day (`AT_LEVEL`; no labels are used). On a stormy day the version that expects more
-delays wins whatever else it knows, and on a calm day it loses: such level differences, which the repair mends, can be
-ten times what is to be judged. So non-inferiority is tested at equal level; harm is tested both ways, and the plain
+champion's mean probability of that block (`AT_LEVEL`; no labels are used). On a stormy day the version that expects
+more delays wins whatever else it knows, and on a calm day it loses: such level differences, which the repair mends, can
+be ten times what is to be judged. So non-inferiority is tested at equal level; harm is tested both ways, and the plain
 means of both must be within the margin: a challenger whose level is so wrong that users pay for it is not promoted
 either.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tidemill.spec.model_loop import Judge, JudgeMetric
 from tidemill.stats.eprocess import EProcess, harm, non_inferiority, running_max_of_mean
-from tidemill.stats.sample_ratio import SplitBlock, sample_ratio
+from tidemill.stats.sample_ratio import sample_ratio
 from tidemill.stats.two_arm import RateBlock, rate_difference, rate_harm, rate_non_inferiority
+
+from .operation import Arm, OperationalBlock, most_of
 
 LOSSES = ("log_loss", "brier")
 AT_LEVEL = "@level"  # behind a loss's name: the challenger at the champion's level
 # Of the alpha for false aborts: a broken split shows after some hundred keys, so it can afford a strict test and leave
 # nearly all to the metrics.
 SAMPLE_RATIO_SHARE = 0.1
+LEAST_PAIRS = 20  # a block of fewer pairs is put together with the next: its mean is noise, and would be a whole bet
 
 
 @dataclass(frozen=True)
 class PairedBlock:
-    """One closed block: `n` requests scored by both versions. `differences`: metric name to mean loss(challenger) -
-    mean loss(champion); a metric that is absent was not measured, one that is not finite counts against promotion."""
+    """One closed block: `n` labelled requests scored by both versions. `differences`: metric name to mean
+    loss(challenger) - mean loss(champion); a metric that is absent was not measured, one that is not finite counts
+    against promotion. `parts`: the same for a few consecutive rows each, where single rows are independent."""
 
-    partition: str
+    id: str
     n: int
     differences: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class ArmCounts:
-    """Requests of an arm, how many failed, and how many were slower than the declared SLO; and keys that no canary
-    step of the rollout had drawn before."""
-
-    requests: int
-    errors: int
-    slow: int
-    new_keys: int
-
-
-@dataclass(frozen=True)
-class ArmBlock:
-    """One closed block of both arms. `weight`: the share of keys the challenger answered; 0 while it only mirrored."""
-
-    partition: str
-    weight: float
-    champion: ArmCounts
-    challenger: ArmCounts
+    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class MetricEvidence:
     """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of
-    a loss the worse of as served and at equal level. `e_non_inferior` and `e_harm` are running maxima: a decision
-    reached stands.
+    a loss the worse of as served and at equal level. `worst`: the largest difference of a single block. `pieces`:
+    independent pieces of evidence (blocks, or parts of them). `e_non_inferior` and `e_harm` are running maxima: a
+    decision reached stands.
     """
 
     metric: str
@@ -74,6 +61,8 @@ class MetricEvidence:
     difference: float | None
     e_non_inferior: float
     e_harm: float
+    worst: float | None = None
+    pieces: int = 0
 
     def non_inferior(self, alpha: float) -> bool:
         """The e-process stands for it, and the plain mean does not speak against it.
@@ -83,6 +72,11 @@ class MetricEvidence:
         """
         return self.e_non_inferior >= 1 / alpha and self.difference is not None and self.difference <= self.margin
 
+    def unseen(self, alpha: float) -> float | None:
+        """Bad blocks that are rarer than this share may not have come yet, at confidence 1 - alpha: (1 - share)^blocks
+        = alpha (the rule of three). No test can tell of a catastrophe that has not happened."""
+        return 1 - alpha ** (1 / self.blocks) if self.blocks else None
+
     def document(self, alpha: float, harm_threshold: float) -> dict[str, Any]:
         """The figures, JSON-serialisable."""
         return {
@@ -91,6 +85,8 @@ class MetricEvidence:
             "blocks": self.blocks,
             "n": self.n,
             "difference": self.difference,
+            "worst": self.worst,
+            "rarer_than_unseen": self.unseen(alpha),
             "e_non_inferior": self.e_non_inferior,
             "needed": 1 / alpha,
             "non_inferior": self.non_inferior(alpha),
@@ -99,46 +95,88 @@ class MetricEvidence:
         }
 
 
-def evidence(judge: Judge, paired: Sequence[PairedBlock], arms: Sequence[ArmBlock]) -> tuple[MetricEvidence, ...]:
+def evidence(
+    judge: Judge, paired: Sequence[PairedBlock], operation: Sequence[OperationalBlock]
+) -> tuple[MetricEvidence, ...]:
     """One for each metric that the judge names, in its order."""
+    together = enough_together(paired)
+    rates = tuple((block.champion, block.challenger, most_of(block)) for block in operation)
     return tuple(
-        _paired(metric, paired) if metric.metric in LOSSES else _rates(metric, arms) for metric in judge.metrics
+        _paired(metric, together) if metric.metric in LOSSES else _rates(metric.metric, metric.margin, rates)
+        for metric in judge.metrics
     )
 
 
-def split_evidence(arms: Sequence[ArmBlock]) -> EProcess:
-    """Evidence that requests were not split as the weights say; blocks that were only mirrored have no split."""
-    return sample_ratio(
-        [SplitBlock(b.weight, b.champion.new_keys, b.challenger.new_keys) for b in arms if 0 < b.weight < 1]
-    )
+def enough_together(blocks: Sequence[PairedBlock]) -> list[PairedBlock]:
+    """Blocks of fewer than LEAST_PAIRS put together with those after them; what is left at the end waits. Numbers of
+    rows are no outcomes, so that this choice cannot favour a side."""
+    found: list[PairedBlock] = []
+    open_: list[PairedBlock] = []
+    for block in blocks:
+        if block.parts:
+            found.append(block)
+            continue
+        open_.append(block)
+        if sum(part.n for part in open_) >= LEAST_PAIRS:
+            found.append(_together(open_))
+            open_ = []
+    return found
+
+
+def split_evidence(operation: Sequence[OperationalBlock]) -> EProcess:
+    """Evidence that keys were not split as the weights said with which each of them was routed."""
+    return sample_ratio([part for block in operation for part in block.split])
 
 
 def harm_threshold(judge: Judge) -> float:
-    """The e-value at which one metric alone aborts. Guardrails split alpha, because each is one more chance of a false
-    abort: P(any) <= sum (Bonferroni). Promotion needs no split: it needs *every* metric, so a challenger that is too
-    bad in one is promoted with probability at most that one test's alpha (an intersection-union test, Berger 1982)."""
-    return len(judge.metrics) / (judge.alpha * (1 - SAMPLE_RATIO_SHARE))
+    """The e-value at which one guard alone aborts: every metric, and failures in the shadow. Guards split alpha,
+    because each is one more chance of a false abort: P(any) <= sum (Bonferroni). Promotion needs no split: it needs
+    *every* metric, so a challenger that is too bad in one is promoted with probability at most that one test's alpha
+    (an intersection-union test, Berger 1982)."""
+    return (len(judge.metrics) + 1) / (judge.alpha * (1 - SAMPLE_RATIO_SHARE))
 
 
 def split_threshold(judge: Judge) -> float:
     return 1 / (judge.alpha * SAMPLE_RATIO_SHARE)
 
 
+def _together(blocks: Sequence[PairedBlock]) -> PairedBlock:
+    if len(blocks) == 1:
+        return blocks[0]
+    n = sum(block.n for block in blocks)
+    names = set.intersection(*(set(block.differences) for block in blocks))
+    means = {name: sum(block.n * block.differences[name] for block in blocks) / n for name in names}
+    return PairedBlock(f"{blocks[0].id}..{blocks[-1].id}", n, means)
+
+
 def _paired(metric: JudgeMetric, blocks: Sequence[PairedBlock]) -> MetricEvidence:
     mine = [block for block in blocks if block.n > 0 and metric.metric in block.differences]
-    served = [block.differences[metric.metric] for block in mine]
-    level = [block.differences.get(metric.metric + AT_LEVEL, block.differences[metric.metric]) for block in mine]
-    means = [_mean(mine, served), _mean(mine, level)]
+    served, level = _pieces(mine, metric.metric, ""), _pieces(mine, metric.metric, AT_LEVEL)
+    of_blocks = [block.differences[metric.metric] for block in mine]
+    at_level = [block.differences.get(metric.metric + AT_LEVEL, block.differences[metric.metric]) for block in mine]
+    means = [_mean(mine, of_blocks), _mean(mine, at_level)]
+    rows = any(block.parts for block in mine)
     return MetricEvidence(
         metric.metric,
         metric.margin,
         len(mine),
         sum(block.n for block in mine),
         None if None in means else max(mean for mean in means if mean is not None),
-        non_inferiority(level, metric.margin).running_max,
+        non_inferiority(level, metric.margin, rows).running_max,
         # The mean of two e-processes is one: harm is looked for in two ways at the price of one.
-        running_max_of_mean(harm(served, metric.margin), harm(level, metric.margin)),
+        running_max_of_mean(harm(served, metric.margin, rows), harm(level, metric.margin, rows)),
+        max((value for value in of_blocks if math.isfinite(value)), default=None),
+        len(level),
     )
+
+
+def _pieces(blocks: Sequence[PairedBlock], name: str, level: str) -> list[float]:
+    """What is bet on, in order: the parts of a block where it has some, else the block."""
+    found: list[float] = []
+    for block in blocks:
+        parts = block.parts.get(name + level) or block.parts.get(name)
+        found += parts if parts else (block.differences.get(name + level, block.differences[name]),)
+    return found
 
 
 def _mean(blocks: Sequence[PairedBlock], differences: Sequence[float]) -> float | None:
@@ -147,24 +185,31 @@ def _mean(blocks: Sequence[PairedBlock], differences: Sequence[float]) -> float 
     return total / n if n and abs(total) < float("inf") else None  # None also for NaN, which compares false
 
 
-def _rates(metric: JudgeMetric, blocks: Sequence[ArmBlock]) -> MetricEvidence:
-    slow = metric.metric == "latency"
-    mine = [
-        RateBlock(
-            block.champion.requests,
-            block.champion.slow if slow else block.champion.errors,
-            block.challenger.requests,
-            block.challenger.slow if slow else block.challenger.errors,
-        )
-        for block in blocks
-        if block.champion.requests + block.challenger.requests > 0
-    ]
+@lru_cache(maxsize=32)  # blocks of minutes are many, and a look in between finds the same ones
+def _rates(metric: str, margin: float, blocks: tuple[tuple[Arm, Arm, float], ...]) -> MetricEvidence:
+    """Keys are the unit: "no worse" on keys of the first time alone, "worse" on keys at risk (see `operation`)."""
+    slow = metric == "latency"
+    first, at_risk = [], []
+    for champion, challenger, most in blocks:
+        if champion.first.keys + challenger.first.keys > 0:
+            first.append(_rate(champion.first, challenger.first, slow))
+        mine, other = (arm.never_slow if slow else arm.failure_free for arm in (challenger, champion))
+        if mine.keys + other.keys > 0:
+            at_risk.append(_rate(other, mine, slow, most))
     return MetricEvidence(
-        metric.metric,
-        metric.margin,
-        len(mine),
-        sum(block.n_b for block in mine),
-        rate_difference(mine),
-        rate_non_inferiority(mine, metric.margin).running_max,
-        rate_harm(mine, metric.margin).running_max,
+        metric,
+        margin,
+        len(first),
+        round(sum(block.n_b for block in first)),
+        rate_difference(first),
+        rate_non_inferiority(first, margin).running_max,
+        rate_harm(at_risk, margin).running_max,
+        None,
+        len(first),
     )
+
+
+def _rate(champion: Any, challenger: Any, slow: bool, most: float | None = None) -> RateBlock:
+    a, b = (counted.slow if slow else counted.failed for counted in (champion, challenger))
+    block = RateBlock(champion.keys, a, challenger.keys, b)
+    return block if most is None else RateBlock(block.n_a, a, block.n_b, b, most)

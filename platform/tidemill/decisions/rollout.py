@@ -15,8 +15,6 @@ from tidemill.spec.model_loop import Rollout, Step
 
 from .judge import (
     LOSSES,
-    ArmBlock,
-    ArmCounts,
     MetricEvidence,
     PairedBlock,
     evidence,
@@ -24,9 +22,12 @@ from .judge import (
     split_evidence,
     split_threshold,
 )
+from .operation import OperationalBlock, failing, mirror_harm, pair_coverage
 from .verdict import Reason, Verdict
 
-__all__ = ["ArmBlock", "ArmCounts", "PairedBlock", "RolloutAction", "RolloutFacts", "advance"]
+__all__ = ["OperationalBlock", "PairedBlock", "RolloutAction", "RolloutFacts", "advance"]
+
+LEAST_PAIR_COVERAGE = 0.8  # of the requests due to both versions; where fewer were scored, which ones is not by chance
 
 
 class RolloutAction(StrEnum):
@@ -39,8 +40,9 @@ class RolloutAction(StrEnum):
 
 @dataclass(frozen=True)
 class RolloutFacts:
-    """`paired`: all closed blocks since the rollout began, in order (a canary mirrors too, so they go on); `arms`: all
-    closed blocks of canary steps; `step_outcomes`: labelled predictions of the challenger in the present step."""
+    """`paired`: all closed blocks of outcomes since the rollout began, in the order in which they closed (a canary
+    mirrors too, so they go on); `operation`: all closed operational blocks; `step_outcomes`: labelled predictions of
+    the challenger in the present step; `block_hours`: length of a block of outcomes."""
 
     now: datetime
     started_at: datetime
@@ -50,9 +52,10 @@ class RolloutFacts:
     ready_message: str
     artifact_changed: bool
     paired: tuple[PairedBlock, ...]
-    arms: tuple[ArmBlock, ...]
+    operation: tuple[OperationalBlock, ...]
     step_outcomes: int
     approved: bool
+    block_hours: int = 24
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class _Case:
     rollout: Rollout
     metrics: tuple[MetricEvidence, ...]
     e_split: float
+    e_mirror: float
 
     @property
     def step(self) -> Step:
@@ -74,16 +78,24 @@ class _Case:
 
     @property
     def needed(self) -> tuple[MetricEvidence, ...]:
-        """What the present step is judged on: a shadow answers nobody, so its errors and its latency say little."""
-        return tuple(m for m in self.metrics if self.step.canary is not None or m.metric in LOSSES or m.n > 0)
+        """What the present step is judged on: a shadow has no arm of its own, so that its errors are guarded alone."""
+        return tuple(m for m in self.metrics if self.step.canary is not None or m.metric in LOSSES)
+
+    @property
+    def blocks(self) -> str:
+        return blocks(max((m.blocks for m in self.metrics if m.metric in LOSSES), default=0), self.facts.block_hours)
 
     def verdict(self, action: RolloutAction, reason: Reason, message: str) -> Verdict[RolloutAction]:
         threshold = harm_threshold(self.rollout.judge)
         figures: dict[str, Any] = {
             "step": self.facts.step,
             "step_outcomes": self.facts.step_outcomes,
-            "days": len(self.facts.paired),
+            "blocks": len(self.facts.paired),
+            "block_hours": self.facts.block_hours,
+            "operational_blocks": len(self.facts.operation),
             "metrics": [m.document(self.rollout.judge.alpha, threshold) for m in self.metrics],
+            "e_mirror_failures": self.e_mirror,
+            "pair_coverage": pair_coverage(self.facts.operation),
             "e_sample_ratio": self.e_split,
             "sample_ratio_at": split_threshold(self.rollout.judge),
         }
@@ -92,14 +104,22 @@ class _Case:
 
 def advance(facts: RolloutFacts, rollout: Rollout) -> Verdict[RolloutAction]:
     """What to do with the challenger now. Deterministic; evidence is JSON-serialisable."""
-    metrics = evidence(rollout.judge, facts.paired, facts.arms)
-    case = _Case(facts, rollout, metrics, split_evidence(facts.arms).running_max)
+    case = _Case(
+        facts,
+        rollout,
+        evidence(rollout.judge, facts.paired, facts.operation),
+        split_evidence(facts.operation).running_max,
+        mirror_harm(facts.operation).running_max,
+    )
     policies = (
         _artifact_changed,  # what was judged is not what would serve
+        _failing,  # nobody waits for a test where nothing works
         _worse,  # harm is acted on first, whatever else holds
+        _fails_unseen,
         _sample_ratio,  # a broken split spoils every comparison
         _not_ready,  # what cannot answer goes nowhere
         _live_at_once,  # no steps were asked for
+        _too_few_pairs,  # what both scored is no fair sample
         _sufficient,  # before expiry: evidence that suffices on the last day suffices
         _expired,  # always-valid tests have no futility stop of their own
     )
@@ -114,13 +134,37 @@ def _artifact_changed(case: _Case) -> Verdict[RolloutAction] | None:
     return case.verdict(RolloutAction.ABORT, Reason.ARTIFACT_CHANGED, message)
 
 
+def _failing(case: _Case) -> Verdict[RolloutAction] | None:
+    block = failing(case.facts.operation)
+    if block is None:
+        return None
+    message = (
+        f"it failed {block.tried.failed:.0f} of {block.tried.keys:.0f} keys in the minutes from {block.id}, most in "
+        f"the block before; of the champion's {block.beside.keys:.0f} failed {block.beside.failed:.0f}"
+    )
+    return case.verdict(RolloutAction.ABORT, Reason.WORSE, message)
+
+
+def _fails_unseen(case: _Case) -> Verdict[RolloutAction] | None:
+    threshold = harm_threshold(case.rollout.judge)
+    if case.e_mirror < threshold:
+        return None
+    mine = sum(block.mirrored.challenger_failed for block in case.facts.operation)
+    other = sum(block.mirrored.champion_failed for block in case.facts.operation)
+    message = (
+        f"it failed {mine} requests that the champion answered, the champion {other} that it answered "
+        f"(evidence {case.e_mirror:.3g}, {threshold:.3g} aborts)"
+    )
+    return case.verdict(RolloutAction.ABORT, Reason.WORSE, message)
+
+
 def _worse(case: _Case) -> Verdict[RolloutAction] | None:
     threshold = harm_threshold(case.rollout.judge)
     for m in case.metrics:
         if m.e_harm >= threshold:
             message = (
-                f"{m.metric} is worse than the champion's, by {_signed(m.difference)} over {m.n} requests of "
-                f"{_days(m.blocks)} (evidence {m.e_harm:.3g}, {threshold:.3g} aborts)"
+                f"{m.metric} is worse than the champion's, by {_signed(m.difference)} over {m.n} "
+                f"{_unit(m, case)} (evidence {m.e_harm:.3g}, {threshold:.3g} aborts)"
             )
             return case.verdict(RolloutAction.ABORT, Reason.WORSE, message)
     return None
@@ -129,9 +173,10 @@ def _worse(case: _Case) -> Verdict[RolloutAction] | None:
 def _sample_ratio(case: _Case) -> Verdict[RolloutAction] | None:
     if case.e_split < split_threshold(case.rollout.judge):
         return None
-    challenger = sum(b.challenger.requests for b in case.facts.arms)
-    total = challenger + sum(b.champion.requests for b in case.facts.arms)
-    weights = ", ".join(f"{w:.0%}" for w in sorted({b.weight for b in case.facts.arms}))
+    split = [part for block in case.facts.operation for part in block.split]
+    challenger = sum(part.challenger for part in split)
+    total = challenger + sum(part.champion for part in split)
+    weights = ", ".join(f"{weight:.0%}" for weight in sorted({part.weight for part in split}))
     message = (
         f"it answered {challenger} of {total} keys, which does not fit its weight ({weights}): "
         f"look at the data plane's routing before the next rollout (evidence {case.e_split:.3g})"
@@ -155,6 +200,17 @@ def _live_at_once(case: _Case) -> Verdict[RolloutAction] | None:
     return _promote(case, Reason.ACCEPTED, "live at once: the rollout declares no steps")
 
 
+def _too_few_pairs(case: _Case) -> Verdict[RolloutAction] | None:
+    coverage = pair_coverage(case.facts.operation)
+    if coverage is None or coverage >= LEAST_PAIR_COVERAGE or case.expired:
+        return None
+    message = (
+        f"both versions scored {coverage:.0%} of the requests that both were to score, {LEAST_PAIR_COVERAGE:.0%} are "
+        "needed: the mirror is overloaded; give the challenger more replicas, or mirror a smaller share"
+    )
+    return case.verdict(RolloutAction.HOLD, Reason.GATHERING_EVIDENCE, message)
+
+
 def _sufficient(case: _Case) -> Verdict[RolloutAction] | None:
     alpha = case.rollout.judge.alpha
     if case.facts.step_outcomes < case.step.min_outcomes:
@@ -162,9 +218,7 @@ def _sufficient(case: _Case) -> Verdict[RolloutAction] | None:
     if not all(m.non_inferior(alpha) for m in case.needed):
         return None
     shown = ", ".join(f"{m.metric} {_signed(m.difference)} (margin {m.margin:g})" for m in case.needed)
-    message = (
-        f"no worse than the champion beyond its margins on {_days(len(case.facts.paired))}: {shown or 'no metric'}"
-    )
+    message = f"no worse than the champion beyond its margins on {case.blocks}: {shown or 'no metric'}{_warning(case)}"
     if case.facts.step + 1 < len(case.rollout.steps):
         return case.verdict(RolloutAction.ADVANCE, Reason.NON_INFERIOR, message)
     return _promote(case, Reason.NON_INFERIOR, message)
@@ -183,7 +237,7 @@ def _expired(case: _Case) -> Verdict[RolloutAction] | None:
     message = f"{case.rollout.max_duration.days} days were not enough to decide: {_progress(case)}"
     if case.rollout.on_inconclusive == "abort":
         return case.verdict(RolloutAction.ABORT, Reason.INCONCLUSIVE, message)
-    seen = bool(case.facts.paired) or any(b.challenger.requests for b in case.facts.arms)
+    seen = bool(case.facts.paired) or any(b.tried.keys for b in case.facts.operation)
     if seen and case.rollout.on_inconclusive == "promote":
         return _promote(case, Reason.INCONCLUSIVE, message)
     if seen and case.facts.approved:
@@ -201,7 +255,8 @@ def _progress(case: _Case) -> str:
         state = (
             "stands" if m.non_inferior(case.rollout.judge.alpha) else f"evidence {m.e_non_inferior:.2g} of {wanted:g}"
         )
-        parts.append(f"{m.metric} {state} after {_days(m.blocks)} ({_signed(m.difference)}, margin {m.margin:g})")
+        seen = blocks(m.blocks, case.facts.block_hours) if m.metric in LOSSES else f"{m.n} keys"
+        parts.append(f"{m.metric} {state} after {seen} ({_signed(m.difference)}, margin {m.margin:g})")
     return "; ".join(parts)
 
 
@@ -209,5 +264,23 @@ def _signed(difference: float | None) -> str:
     return "no figure" if difference is None else f"{difference:+.4f}"
 
 
-def _days(blocks: int) -> str:
-    return "1 day" if blocks == 1 else f"{blocks} days"
+def blocks(number: int, hours: int) -> str:
+    """Such as "3 days" or "1 block of 4 h"."""
+    if hours == 24:
+        return "1 day" if number == 1 else f"{number} days"
+    return f"{number} block{'' if number == 1 else 's'} of {hours} h"
+
+
+def _unit(m: MetricEvidence, case: _Case) -> str:
+    return f"requests of {blocks(m.blocks, case.facts.block_hours)}" if m.metric in LOSSES else "keys"
+
+
+def _warning(case: _Case) -> str:
+    """What no test can see is said where one decides."""
+    losses = [m for m in case.needed if m.metric in LOSSES and m.worst is not None]
+    if not losses:
+        return ""
+    m = min(losses, key=lambda each: each.blocks)
+    unseen = m.unseen(case.rollout.judge.alpha)
+    assert unseen is not None and m.worst is not None
+    return f"; the worst block was {m.worst:+.4f}, and bad blocks rarer than {unseen:.0%} may not have come yet"

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     RESUMED_BY_PERSON = "ResumedByPerson"  # a person lets the rollout go on
     ABORTED_BY_PERSON = "AbortedByPerson"  # a person ended the rollout
     ROLLED_BACK_BY_PERSON = "RolledBackByPerson"  # a person let the previous champion serve again
+    ROUTED = "Routed"  # the data plane got another route
     SUPERSEDED = "Superseded"  # something newer took its place
     # repair
     NOT_EARNED = "NotEarned"  # the correction has not yet shown a gain over the uncorrected model

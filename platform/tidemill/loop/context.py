@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
+from .counting import Keys
 from .errors import TidemillError
 from .evidence import Evidence
 from .ports import (
@@ -60,7 +61,8 @@ class Context:
 
     `project` is the folder of the user's code: here, or inside `image` where steps run in containers. Relative paths of
     the spec are relative to `root`, a URI; by default that is the project's folder. `prefix` goes before the loop's
-    name where namespaces share a registry.
+    name where namespaces share a registry. `followed` is what was counted of the keys of the running rollout, by its
+    id.
     """
 
     loop: ModelLoop
@@ -74,11 +76,12 @@ class Context:
     events: list[Event] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
     refused: TidemillError | None = None
+    followed: dict[str, Keys] = field(default_factory=dict)
     evidence: Evidence = field(init=False)
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.evidence = Evidence(self.ports.log, self.ports.outcomes, self.spec.data.label.arrives_after)
+        self.evidence = Evidence(self.ports.log, self.ports.outcomes)
 
     @property
     def name(self) -> str:
@@ -127,7 +130,3 @@ class Context:
 
     def put_calibrator(self, document: dict[str, Any]) -> None:
         self.state.put_once(self.name, f"calibrator/{document['version']}", document["id"], document)
-
-    def fresh(self, partition_day: datetime) -> datetime:
-        """When the labels of a day count as arrived."""
-        return partition_day + timedelta(days=1) + self.spec.data.label.arrives_after

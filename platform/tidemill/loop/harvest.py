@@ -7,9 +7,10 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .champions import crown
 from .context import Context, Event, Write
 from .model import Phase, TurnStatus
-from .rollouts import begin_rollout, crown
+from .rollouts import begin_rollout
 from .turn.request import read_request
 from .turns import running_turn, submitted
 

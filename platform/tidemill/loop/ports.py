@@ -64,6 +64,10 @@ class PredictionReader(Protocol):
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows with start <= event_time < end, one per (key, version): the first; retries are not evidence."""
 
+    def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """Rows with start <= at < end in the order of `at`, whatever their event_time: all that was tried, retries
+        too."""
+
 
 class PredictionLog(PredictionReader, Protocol):
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:

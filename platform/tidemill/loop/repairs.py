@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tidemill.decisions.repair import RepairAction, RepairBlock, repair
 from tidemill.stats.calibration import fit
 
 from . import standing
-from .blocks import running_rollout, sound_blocks
+from .blocks import sound_days
 from .context import Context, Event, Write
+from .documents.blocks import DayDocument
+from .evidence import DAY
 from .ids import digest_of
 from .model import Calibrator
 
@@ -24,23 +26,23 @@ def recalibrate(context: Context, now: datetime) -> None:
     champion = context.state.get(context.name, "champion", "current")
     if champion is None or context.spec.model.recalibrate.when == "never":
         return
-    rollout = running_rollout(context)
+    rollout = standing.running_rollout(context.state, context.name)
     versions = [champion["version"]] + ([] if rollout is None else [rollout["challenger"]])
-    blocks = sound_blocks(context)
+    days = sound_days(context)
     for version in versions:
-        mine = [block for block in blocks if version in block["versions"]]
+        mine = [day for day in days if version in day.versions]
         if mine:
             _refit(context, version, mine, now)
             _decide(context, version, mine, now)
 
 
-def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:
-    through = blocks[-1]["id"]
+def _refit(context: Context, version: str, blocks: list[DayDocument], now: datetime) -> None:
+    through = blocks[-1].id
     if any(document["through"] == through for document in context.calibrators(version)):
         return
     since = datetime.fromisoformat(through) - context.spec.model.recalibrate.window + timedelta(days=1)
-    window = [block for block in blocks if datetime.fromisoformat(block["id"]) >= since]
-    if sum(block["versions"][version]["n"] for block in window) < MIN_ROWS:
+    window = [block for block in blocks if datetime.fromisoformat(block.id) >= since]
+    if sum(block.versions[version].n for block in window) < MIN_ROWS:
         return
     import pandas as pd
 
@@ -48,7 +50,7 @@ def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: da
     intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float), rows["day"].to_numpy())
     document = {
         "id": f"{version}@{through}",
-        "digest": digest_of([version, [block["id"] for block in window], len(rows), intercept, slope]),
+        "digest": digest_of([version, [block.id for block in window], len(rows), intercept, slope]),
         "version": version,
         "through": through,
         "days": len(window),
@@ -60,25 +62,25 @@ def _refit(context: Context, version: str, blocks: list[dict[str, Any]], now: da
     context.put_calibrator(document)
 
 
-def _rows(context: Context, version: str, block: dict[str, Any]) -> pd.DataFrame:
-    day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
-    rows = context.evidence.labelled(day, datetime.fromisoformat(block["closed_at"]))
-    return rows.loc[rows["version"] == version, ["raw", "label"]].assign(day=block["id"])
+def _rows(context: Context, version: str, block: DayDocument) -> pd.DataFrame:
+    day = datetime.fromisoformat(block.id + "T00:00:00+00:00")
+    rows = context.evidence.labelled(day, day + DAY, block.closed_at)
+    return rows.loc[rows["version"] == version, ["raw", "label"]].assign(day=block.id)
 
 
-def _decide(context: Context, version: str, blocks: list[dict[str, Any]], now: datetime) -> None:
-    id = f"repair/{version}"
+def _decide(context: Context, version: str, days: list[DayDocument], now: datetime) -> None:
     before = context.state.get(context.name, "repair", version) or {"serving": False, "through": ""}
-    if before["through"] == blocks[-1]["id"]:
+    through = f"{days[-1].id}/{len(days)}"  # a day may close after a later one
+    if before["through"] == through:
         return
     gains = [
-        RepairBlock(block["id"], own["n"], own["raw_loss"] - own["candidate_loss"])
-        for block in blocks
-        if (own := block["versions"][version])["candidate_loss"] is not None
+        RepairBlock(day.id, own.n, own.raw_loss - own.candidate_loss)
+        for day in days
+        if (own := day.versions[version]).candidate_loss is not None and own.raw_loss is not None
     ]
     verdict = repair(tuple(gains), serving=before["serving"])
     serving = verdict.action is RepairAction.SERVE
-    document = {"version": version, "serving": serving, "through": blocks[-1]["id"], "reason": str(verdict.reason),
+    document = {"version": version, "serving": serving, "through": through, "reason": str(verdict.reason),
                 "message": verdict.message, "evidence": dict(verdict.evidence)}  # fmt: skip
     write = Write("repair", version, document)
     if serving == before["serving"]:
@@ -87,7 +89,7 @@ def _decide(context: Context, version: str, blocks: list[dict[str, Any]], now: d
     name = "calibrator.serving" if serving else "calibrator.withdrawn"
     evidence = {"version": version, **verdict.evidence}
     event = Event(now, name, verdict.reason, f"Version {version}: {verdict.message}", evidence)
-    context.record(event, [write], f"{id}/{blocks[-1]['id']}")
+    context.record(event, [write], f"repair/{version}/{through}")
 
 
 def serving_calibrator(context: Context, version: str) -> Calibrator | None:

@@ -10,22 +10,33 @@ from tidemill.decisions.verdict import Reason
 from .admission import admit_by_hand
 from .asking import OF_ROLLOUT
 from .asking import ask as ask
-from .blocks import running_rollout
+from .champions import crown
 from .context import Context, Event, Write
-from .rollouts import abort, crown
+from .documents.rollout import RolloutDocument
+from .errors import LeaseHeld
+from .rollouts import abort, approve, hold, open_rollout
 
 
 def handle_requests(context: Context, now: datetime) -> None:
+    """Each stands alone: one that cannot be carried out now is raised after the others were, and is tried again."""
+    failed: Exception | None = None
     for request in context.state.documents(context.name, "request"):
         if request["handled_at"] is None:
-            _handle(context, request, now)
+            try:
+                _handle(context, request, now)
+            except LeaseHeld:
+                raise
+            except Exception as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
     done = Write("request", request["id"], {**request, "handled_at": now.isoformat()})
     said = f"by {request['by']}" + (f": {request['note']}" if request["note"] else "")
     what = request["what"]
-    rollout = running_rollout(context)
+    rollout = open_rollout(context)
     if what == "train":
         signal: dict[str, Any] = {
             "id": f"manual-{request['id']}",
@@ -37,14 +48,11 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
         }
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
         context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
-    elif what in OF_ROLLOUT and rollout is not None and rollout["id"] == request["target"]:
+    elif what in OF_ROLLOUT and rollout is not None and rollout.id == request["target"]:
         if what in ("pause", "resume"):
             _hold(context, rollout, what == "pause", request, said, done, now)
         elif what == "approve":
-            approved = Write("rollout", rollout["id"], {**rollout, "approved": True})
-            message = f"Version {rollout['challenger']} was approved {said}."
-            event = Event(now, "rollout.approved", Reason.APPROVED, message)
-            context.record(event, [approved, done], f"request/{request['id']}")
+            approve(context, rollout, said, f"request/{request['id']}", [done], now)
         else:
             abort(context, rollout, Reason.ABORTED_BY_PERSON, f"aborted {said}", now)
             context.state.transact(context.name, [done])
@@ -58,22 +66,12 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
 
 
 def _hold(
-    context: Context,
-    rollout: dict[str, Any],
-    held: bool,
-    request: dict[str, Any],
-    said: str,
-    done: Write,
+    context: Context, rollout: RolloutDocument, held: bool, request: dict[str, Any], said: str, done: Write,
     now: datetime,
-) -> None:
+) -> None:  # fmt: skip
     reason = Reason.PAUSED_BY_PERSON if held else Reason.RESUMED_BY_PERSON
-    message = f"Version {rollout['challenger']} {'stays where it is' if held else 'goes on'}, as asked {said}."
-    event = Event(
-        now, "rollout.held" if held else "rollout.resumed", reason, message, {"version": rollout["challenger"]}
-    )
-    context.record(
-        event, [Write("rollout", rollout["id"], {**rollout, "held": held}), done], f"request/{request['id']}"
-    )
+    message = f"Version {rollout.challenger} {'stays where it is' if held else 'goes on'}, as asked {said}."
+    hold(context, rollout, held, reason, message, f"request/{request['id']}", [done], now)
 
 
 def _is_champion(context: Context, version: str) -> bool:
@@ -82,7 +80,7 @@ def _is_champion(context: Context, version: str) -> bool:
 
 
 def _roll_back(
-    context: Context, rollout: dict[str, Any] | None, said: str, done: Write, id: str, now: datetime
+    context: Context, rollout: RolloutDocument | None, said: str, done: Write, id: str, now: datetime
 ) -> None:
     if rollout is not None:
         abort(context, rollout, Reason.SUPERSEDED, f"the champion it was compared with was rolled back {said}", now)

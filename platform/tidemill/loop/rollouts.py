@@ -1,193 +1,223 @@
-"""Takes a challenger through the steps, as the judge says, and crowns it or sends it away."""
+"""Takes a challenger through the steps, as the judge says, and promotes it or sends it away."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from tidemill.decisions.rollout import ArmBlock, ArmCounts, PairedBlock, RolloutAction, RolloutFacts, advance
+from tidemill.decisions.rollout import RolloutAction, RolloutFacts, advance
 from tidemill.decisions.verdict import Reason, Verdict
+from tidemill.spec.model_loop import Rollout as Rules
 
-from .blocks import running_rollout, sound_blocks
+from . import standing
+from .champions import crown
 from .context import Context, Event, Write
+from .documents.blocks import PairDocument
+from .documents.rollout import RolloutDocument, RolloutStep, Status
 from .model import Readiness
+from .operation import audited_share, close_operation, operational_blocks
+from .pairs import close_pairs, dependence, judged, paired_blocks
+from .versions import registered
+
+# What ends a rollout that a person paused, too.
+_GUARDS = (Reason.WORSE, Reason.ARTIFACT_CHANGED, Reason.SAMPLE_RATIO_MISMATCH)
 
 
-def crown(
-    context: Context, version: str, turn: str, result: dict[str, Any] | Any, now: datetime, reason: Reason
-) -> list[Write]:
-    """The writes that make a version the champion. The one it replaces becomes the first fallback."""
-    before = context.state.get(context.name, "champion", "current")
-    document = {
-        "version": version,
-        "turn": turn,
-        "since": now.isoformat(),
-        "first_since": now.isoformat() if before is None else before["first_since"],
-        "previous": None if before is None else before["version"],
-        "baseline": result.get("register", {}).get("baseline_version"),
-        "excess": result.get("evaluate", {}).get("excess", 0.0),
-        "reason": str(reason),
-    }
-    # What was said of the old champion's performance is answered by replacing it.
-    answered = [
-        Write("signal", signal["id"], {**signal, "consumed_by": f"version {version}"})
-        for signal in context.state.documents(context.name, "signal")
-        if signal["consumed_by"] is None and signal["kind"] == Reason.PERFORMANCE
-    ]
-    reign = Write("reign", f"{version}@{now.isoformat()}", document)
-    return [Write("champion", "current", document), reign, *answered]
+def open_rollout(context: Context) -> RolloutDocument | None:
+    stored = standing.running_rollout(context.state, context.name)
+    return None if stored is None else RolloutDocument.read(stored)
 
 
-def begin_rollout(context: Context, turn: dict[str, Any], result: Any, now: datetime) -> list[Write]:
+def begin_rollout(context: Context, turn: Mapping[str, Any], result: Mapping[str, Any], now: datetime) -> list[Write]:
+    """With the rules of the present spec and the length of a block as it is known now: neither changes later."""
     challenger = result["register"]["version"]
-    document = {
-        "id": turn["id"],
-        "challenger": challenger,
-        "champion": _champion(context)["version"],
-        "turn": turn["id"],
-        "status": "running",
-        "reason": str(Reason.STARTED),
-        "message": f"Version {challenger} waits to be ready.",
-        "started_at": now.isoformat(),
-        "steps": [],
-        "approved": False,
-        "result": {"register": dict(result["register"]), "evaluate": {"excess": result["evaluate"].get("excess", 0.0)}},
-    }
-    return [Write("rollout", turn["id"], document)]
+    champion = context.state.get(context.name, "champion", "current")
+    assert champion is not None, "a rollout begins only where there is a champion"
+    blocks = dependence(context, now)
+    document = RolloutDocument(
+        id=turn["id"],
+        challenger=challenger,
+        champion=champion["version"],
+        turn=turn["id"],
+        status="running",
+        reason=str(Reason.STARTED),
+        message=f"Version {challenger} waits to be ready.",
+        started_at=now,
+        result={"register": dict(result["register"]), "evaluate": _promise(result["evaluate"])},
+        rules=context.spec.rollout.model_dump(by_alias=True, mode="json"),
+        block_hours=blocks.hours,
+        single_rows=blocks.single_rows,
+        audited=audited_share(context),
+    )
+    return [_write(document)]
+
+
+def close_evidence(context: Context, now: datetime) -> None:
+    """The blocks of the rollout that runs: of operation within minutes, of outcomes when their labels are in."""
+    rollout = open_rollout(context)
+    if rollout is not None:
+        close_operation(context, rollout, now)
+        close_pairs(context, rollout, now)
 
 
 def advance_rollout(context: Context, now: datetime) -> None:
-    rollout = running_rollout(context)
+    rollout = open_rollout(context)
     if rollout is None:
         return
-    version = context.ports.registry.get(context.name, rollout["challenger"])
-    ready = context.ports.serving.prepare(version)
-    if rollout.get("held"):
-        message = f"Version {rollout['challenger']} stays where it is until somebody resumes the rollout."
+    rules = rollout.rollout(context.spec.rollout)
+    if rollout.rules is not None and rules != context.spec.rollout:
+        message = (
+            f"spec.rollout has changed; the rollout of version {rollout.challenger} keeps the rules it began with."
+        )
+        context.wait(Event(now, "rollout.rules", Reason.STARTED, message))
+    ready = context.ports.serving.prepare(registered(context, rollout.challenger))
+    if not rollout.steps and ready.ready and rules.steps and not rollout.held:
+        rollout = _enter_step(context, rollout, rules, now, Reason.STARTED, "ready, the first step begins", {})
+    verdict = advance(_facts(context, rollout, ready, now), rules)
+    if rollout.held and not (verdict.action is RolloutAction.ABORT and verdict.reason in _GUARDS):
+        message = f"Version {rollout.challenger} stays where it is until somebody resumes the rollout."
         context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
         return
-    if not rollout["steps"] and ready.ready and context.spec.rollout.steps:
-        rollout = _enter_step(context, rollout, 0, now, Reason.STARTED, "ready, the first step begins")
-    verdict = advance(_facts(context, rollout, ready, now), context.spec.rollout)
-    _act(context, rollout, verdict, now)
+    _act(context, rollout, rules, verdict, now)
 
 
-def _act(context: Context, rollout: dict[str, Any], verdict: Verdict[RolloutAction], now: datetime) -> None:
+def _act(
+    context: Context, rollout: RolloutDocument, rules: Rules, verdict: Verdict[RolloutAction], now: datetime
+) -> None:
+    figures = dict(verdict.evidence)
     if verdict.action is RolloutAction.HOLD:
-        _note(context, rollout, verdict, "running")
-        context.wait(Event(now, "rollout.holding", verdict.reason, verdict.message, dict(verdict.evidence)))
+        _note(context, rollout, verdict)
+        context.wait(Event(now, "rollout.holding", verdict.reason, verdict.message, figures))
     elif verdict.action is RolloutAction.PAUSE:
-        if rollout["status"] != "paused" or rollout["reason"] != verdict.reason:
+        if rollout.status != "paused" or rollout.reason != verdict.reason:
             _record(context, rollout, verdict, "paused", "rollout.paused", now)
-        context.wait(Event(now, "rollout.paused", verdict.reason, verdict.message, dict(verdict.evidence)))
+        context.wait(Event(now, "rollout.paused", verdict.reason, verdict.message, figures))
     elif verdict.action is RolloutAction.ADVANCE:
-        _enter_step(
-            context, rollout, len(rollout["steps"]), now, verdict.reason, verdict.message, dict(verdict.evidence)
-        )
+        _enter_step(context, rollout, rules, now, verdict.reason, verdict.message, figures)
     elif verdict.action is RolloutAction.PROMOTE:
-        promote(context, rollout, verdict.reason, verdict.message, dict(verdict.evidence), now)
+        _promote(context, rollout, verdict, now)
     else:
         _record(context, rollout, verdict, "aborted", "rollout.aborted", now)
 
 
-def promote(
-    context: Context, rollout: dict[str, Any], reason: Reason, message: str, evidence: dict[str, Any], now: datetime
-) -> None:
-    done = {**rollout, "status": "promoted", "ended_at": now.isoformat(), "reason": str(reason), "message": message,
-            "evidence": evidence}  # fmt: skip
+def _promote(context: Context, rollout: RolloutDocument, verdict: Verdict[RolloutAction], now: datetime) -> None:
+    done = _changed(rollout, verdict, "promoted", now)
     writes = [
-        Write("rollout", rollout["id"], done),
-        *crown(context, rollout["challenger"], rollout["turn"], rollout["result"], now, reason),
+        _write(done),
+        *crown(context, rollout.challenger, rollout.turn, rollout.result, now, verdict.reason),
     ]
-    told = {"version": rollout["challenger"], "previous": rollout["champion"], **evidence}
-    event = Event(now, "champion.promoted", reason, f"Version {rollout['challenger']}: {message}", told)
-    context.record(event, writes, f"rollout/{rollout['id']}/ended")
+    told = {"version": rollout.challenger, "previous": rollout.champion, **verdict.evidence}
+    event = Event(now, "champion.promoted", verdict.reason, f"Version {rollout.challenger}: {verdict.message}", told)
+    context.record(event, writes, f"rollout/{rollout.id}/ended")
 
 
-def abort(context: Context, rollout: dict[str, Any], reason: Reason, message: str, now: datetime) -> None:
-    _record(context, rollout, Verdict(RolloutAction.ABORT, reason, message, {}), "aborted", "rollout.aborted", now)
+def abort(context: Context, rollout: RolloutDocument, reason: Reason, message: str, now: datetime) -> None:
+    verdict = Verdict(RolloutAction.ABORT, reason, message, {})
+    _record(context, rollout, verdict, "aborted", "rollout.aborted", now)
+
+
+def hold(
+    context: Context, rollout: RolloutDocument, held: bool, reason: Reason, message: str, id: str, more: list[Write],
+    now: datetime,
+) -> None:  # fmt: skip
+    """Pauses or resumes for a person."""
+    event = Event(now, "rollout.held" if held else "rollout.resumed", reason, message, {"version": rollout.challenger})
+    context.record(event, [_write(rollout.model_copy(update={"held": held})), *more], id)
+
+
+def approve(context: Context, rollout: RolloutDocument, said: str, id: str, more: list[Write], now: datetime) -> None:
+    message = f"Version {rollout.challenger} was approved {said}."
+    event = Event(now, "rollout.approved", Reason.APPROVED, message)
+    context.record(event, [_write(rollout.model_copy(update={"approved": True})), *more], id)
 
 
 def _record(
-    context: Context, rollout: dict[str, Any], verdict: Verdict[RolloutAction], status: str, name: str, now: datetime
-) -> None:
-    ended = {"ended_at": now.isoformat()} if status == "aborted" else {}
-    document = {**rollout, "status": status, "reason": str(verdict.reason), "message": verdict.message,
-                "evidence": dict(verdict.evidence), **ended}  # fmt: skip
-    evidence = {"version": rollout["challenger"], **verdict.evidence}
-    event = Event(now, name, verdict.reason, f"Version {rollout['challenger']}: {verdict.message}", evidence)
-    mark = "ended" if ended else f"{status}/{verdict.reason}"
-    context.record(event, [Write("rollout", rollout["id"], document)], f"rollout/{rollout['id']}/{mark}")
+    context: Context, rollout: RolloutDocument, verdict: Verdict[RolloutAction], status: Status, name: str,
+    now: datetime,
+) -> None:  # fmt: skip
+    document = _changed(rollout, verdict, status, now)
+    evidence = {"version": rollout.challenger, **verdict.evidence}
+    event = Event(now, name, verdict.reason, f"Version {rollout.challenger}: {verdict.message}", evidence)
+    mark = "ended" if status == "aborted" else f"{status}/{document.entries}"
+    context.record(event, [_write(document)], f"rollout/{rollout.id}/{mark}")
 
 
-def _note(context: Context, rollout: dict[str, Any], verdict: Verdict[RolloutAction], status: str) -> None:
-    document = {**rollout, "status": status, "reason": str(verdict.reason), "message": verdict.message,
-                "evidence": dict(verdict.evidence)}  # fmt: skip
+def _changed(
+    rollout: RolloutDocument, verdict: Verdict[RolloutAction], status: Status, now: datetime
+) -> RolloutDocument:
+    """As it is after a verdict that the ledger gets a line of."""
+    return rollout.model_copy(
+        update={
+            "status": status,
+            "reason": str(verdict.reason),
+            "message": verdict.message,
+            "evidence": dict(verdict.evidence),
+            "ended_at": now if status in ("aborted", "promoted") else None,
+            "entries": rollout.entries + 1,
+        }
+    )
+
+
+def _note(context: Context, rollout: RolloutDocument, verdict: Verdict[RolloutAction]) -> None:
+    """What the evidence says now, for status; no line of the ledger."""
+    told = {"status": "running", "reason": str(verdict.reason), "message": verdict.message}
+    document = rollout.model_copy(update={**told, "evidence": dict(verdict.evidence)})
     if document != rollout:
-        context.state.put(context.name, "rollout", rollout["id"], document)
+        context.state.transact(context.name, [_write(document)])
 
 
 def _enter_step(
     context: Context,
-    rollout: dict[str, Any],
-    index: int,
+    rollout: RolloutDocument,
+    rules: Rules,
     now: datetime,
     reason: Reason,
     message: str,
-    evidence: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    step = context.spec.rollout.steps[index]
-    share = {"shadow": step.shadow} if step.shadow is not None else {"canary": step.canary}
-    entered = {"index": index, "started_at": now.isoformat(), **share}
-    document = {**rollout, "status": "running", "steps": [*rollout["steps"], entered], "reason": str(reason)}
+    evidence: dict[str, Any],
+) -> RolloutDocument:
+    index = len(rollout.steps)
+    step = rules.steps[index]
+    entered = RolloutStep(index=index, started_at=now, shadow=step.shadow, canary=step.canary)
+    document = rollout.model_copy(
+        update={"status": "running", "steps": (*rollout.steps, entered), "reason": str(reason)}
+    )
     what = f"shadow {step.shadow:.0%}" if step.shadow is not None else f"canary {step.canary:.0%}"
-    event = Event(now, "rollout.advanced", reason, f"Version {rollout['challenger']} enters {what}: {message}",
-                  {"version": rollout["challenger"], "step": index, **(evidence or {})})  # fmt: skip
-    context.record(event, [Write("rollout", rollout["id"], document)], f"rollout/{rollout['id']}/step/{index}")
+    event = Event(now, "rollout.advanced", reason, f"Version {rollout.challenger} enters {what}: {message}",
+                  {"version": rollout.challenger, "step": index, **evidence})  # fmt: skip
+    context.record(event, [_write(document)], f"rollout/{rollout.id}/step/{index}")
     return document
 
 
-def _facts(context: Context, rollout: dict[str, Any], ready: Readiness, now: datetime) -> RolloutFacts:
-    step = rollout["steps"][-1] if rollout["steps"] else {"index": 0, "started_at": rollout["started_at"]}
-    challenger = rollout["challenger"]
-    blocks = [block for block in sound_blocks(context) if block["closed_at"] > rollout["started_at"]]
-    paired = tuple(
-        PairedBlock(block["id"], pair["n"], pair["differences"])
-        for block in blocks
-        if (pair := block["pairs"].get(challenger)) and pair["champion"] == rollout["champion"]
-    )
-    arms = tuple(
-        ArmBlock(block["id"], arm["weight"], _counts(arm["champion"]), _counts(arm["challenger"]))
-        for block in blocks
-        if (arm := block["arms"].get(challenger))
-    )
+def _facts(context: Context, rollout: RolloutDocument, ready: Readiness, now: datetime) -> RolloutFacts:
+    pairs = paired_blocks(context, rollout)
+    step = rollout.step
     return RolloutFacts(
         now=now,
-        started_at=datetime.fromisoformat(rollout["started_at"]),
-        step_started_at=datetime.fromisoformat(step["started_at"]),
-        step=step["index"],
+        started_at=rollout.started_at,
+        step_started_at=rollout.started_at if step is None else step.started_at,
+        step=0 if step is None else step.index,
         ready=ready.ready,
         ready_message=ready.message,
         artifact_changed=ready.reason is Reason.ARTIFACT_CHANGED,
-        paired=paired,
-        arms=arms,
-        step_outcomes=sum(_outcomes(block, challenger, step) for block in blocks),
-        approved=rollout["approved"],
+        paired=tuple(judged(block) for block in pairs),
+        operation=operational_blocks(context, rollout),
+        step_outcomes=0 if step is None else _outcomes(pairs, step),
+        approved=rollout.approved,
+        block_hours=rollout.block_hours or 24,
     )
 
 
-def _outcomes(block: dict[str, Any], challenger: str, step: dict[str, Any]) -> int:
-    if step.get("canary") is not None:
-        arm = block["arms"].get(challenger)
-        return int(arm["outcomes"]) if arm and arm["step"] == step["index"] else 0
-    return int(block["versions"].get(challenger, {}).get("n", 0))
+def _outcomes(pairs: list[PairDocument], step: RolloutStep) -> int:
+    """Labelled rows: of a shadow those that both scored, of a canary those that it answered in this step."""
+    if step.canary is None:
+        return sum(block.n for block in pairs)
+    return sum(block.answered for block in pairs if block.step == step.index)
 
 
-def _counts(counts: dict[str, int]) -> ArmCounts:
-    return ArmCounts(counts["requests"], counts["errors"], counts["slow"], counts["new_keys"])
+def _promise(evaluate: Mapping[str, Any]) -> dict[str, Any]:
+    return {"excess": evaluate.get("excess", 0.0)}
 
 
-def _champion(context: Context) -> dict[str, Any]:
-    current = context.state.get(context.name, "champion", "current")
-    assert current is not None, "a rollout begins only where there is a champion"
-    return current
+def _write(document: RolloutDocument) -> Write:
+    return Write(RolloutDocument.kind, document.id, document.stored())

@@ -1,17 +1,21 @@
-"""Makes the data plane and the registry's aliases say what the state says; nothing where they do already."""
+"""Makes the data plane say what the state says; does nothing where it does already."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
-from .blocks import running_rollout
-from .context import Context, Event
+from .context import Context, Event, Write
+from .documents.rollout import RolloutDocument
 from .errors import VersionUnknown
+from .ids import digest_of
 from .model import Arm, Readiness, Role, Route
 from .repairs import serving_calibrator
+from .rollouts import open_rollout
+from .versions import registered
 
 
 def reconcile_route(context: Context, now: datetime) -> None:
@@ -19,7 +23,6 @@ def reconcile_route(context: Context, now: datetime) -> None:
     if champion is None:
         context.wait(Event(now, "serving.waiting", Reason.NOT_READY, "There is no champion to serve yet."))
         return
-    rollout = running_rollout(context)
     fallback = _fallback(context, champion)
     ready = {version: _prepare(context, version) for version in {champion["version"], *fallback}}
     standing = [version for version in (champion["version"], *fallback) if ready[version].ready]
@@ -33,15 +36,67 @@ def reconcile_route(context: Context, now: datetime) -> None:
             f"{standing[0]} answers instead. Run `tidemill rollback`, or restore the model's files."
         )
         context.wait(Event(now, "champion.unready", reason, message))
-    route = Route(context.name, _arms(context, standing[0], rollout), tuple(standing[1:]))
-    if context.ports.serving.route(context.name) != route:
-        context.ports.serving.set_route(route)
-    _aliases(context, champion["version"], None if rollout is None else rollout["challenger"])
+    route = Route(context.name, _arms(context, standing[0], _tried(context)), tuple(standing[1:]))
+    _set(context, route, now)
+
+
+def _set(context: Context, route: Route, now: datetime) -> None:
+    """First the line of the ledger, then the data plane: killed in between, the next tick sets it. A store that cannot
+    be written keeps no route from being set: it is written down as soon as that is possible."""
+    observed = context.ports.serving.route(context.name)
+    try:
+        _record(context, route, now)
+    finally:
+        if observed != route:
+            context.ports.serving.set_route(route)
+
+
+def _record(context: Context, route: Route, now: datetime) -> None:
+    before = context.state.get(context.name, "route", "current") or {"number": 0, "digest": ""}
+    described = _described(route)
+    digest = digest_of(described)
+    if before["digest"] == digest:
+        return
+    number = before["number"] + 1
+    event = Event(now, "route.changed", Reason.ROUTED, _sentence(route), described)
+    write = Write("route", "current", {"number": number, "digest": digest, "route": described})
+    context.record(event, [write], f"route/{number}")
+
+
+def _described(route: Route) -> dict[str, Any]:
+    arms = [
+        {**asdict(arm), "role": str(arm.role), "calibrator": None if arm.calibrator is None else arm.calibrator.id}
+        for arm in route.arms
+    ]
+    return {"arms": arms, "fallback": list(route.fallback)}
+
+
+def _sentence(route: Route) -> str:
+    parts = [
+        f"version {arm.version} "
+        + (f"sees {arm.mirror:.0%} as a shadow" if arm.role is Role.SHADOW else f"answers {arm.weight:.0%}")
+        + ("" if arm.calibrator is None else f" with correction {arm.calibrator.id[:8]}")
+        for arm in route.arms
+    ]
+    return f"The route: {', '.join(parts)}; fallback: {', '.join(route.fallback) or 'none'}."
+
+
+def _tried(context: Context) -> RolloutDocument | None:
+    """The rollout whose challenger gets traffic; none that a person asked to abort, written down or not."""
+    rollout = open_rollout(context)
+    if rollout is None or not rollout.steps:
+        return None
+    asked = context.state.documents(context.name, "request")
+    aborted = any(
+        request["what"] == "abort" and request["target"] == rollout.id and request["handled_at"] is None
+        for request in asked
+    )
+    return None if aborted else rollout
 
 
 def _prepare(context: Context, version: str) -> Readiness:
     try:
-        return context.ports.serving.prepare(context.ports.registry.get(context.name, version))
+        return context.ports.serving.prepare(registered(context, version))
     except VersionUnknown as error:
         return Readiness(False, str(error))
 
@@ -51,27 +106,19 @@ def _fallback(context: Context, champion: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(version for version in named if version is not None))
 
 
-def _arms(context: Context, serving: str, rollout: dict[str, Any] | None) -> tuple[Arm, ...]:
+def _arms(context: Context, serving: str, rollout: RolloutDocument | None) -> tuple[Arm, ...]:
     """While a challenger is tried, both versions score every request: what one does not answer it mirrors."""
     calibrator = serving_calibrator(context, serving)
-    if rollout is None or not rollout["steps"] or rollout["champion"] != serving:
+    if rollout is None or rollout.step is None or rollout.champion != serving:
         return (Arm(serving, Role.CHAMPION, 1.0, 0.0, calibrator),)
-    challenger, step = rollout["challenger"], rollout["steps"][-1]
+    challenger, canary = rollout.challenger, rollout.step.canary
     its_calibrator = serving_calibrator(context, challenger)
-    canary = step.get("canary")
     if canary is None:
         return (
             Arm(serving, Role.CHAMPION, 1.0, 0.0, calibrator),
-            Arm(challenger, Role.SHADOW, 0.0, step["shadow"], its_calibrator),
+            Arm(challenger, Role.SHADOW, 0.0, rollout.step.shadow or 0.0, its_calibrator),
         )
     return (
         Arm(serving, Role.CHAMPION, 1.0 - canary, 1.0, calibrator),
         Arm(challenger, Role.CANARY, canary, 1.0, its_calibrator),
     )
-
-
-def _aliases(context: Context, champion: str, challenger: str | None) -> None:
-    present = context.ports.registry.aliases(context.name)
-    for alias, version in (("champion", champion), ("challenger", challenger)):
-        if present.get(alias) != version:
-            context.ports.registry.set_alias(context.name, alias, version)

@@ -8,7 +8,7 @@ from typing import Any
 from tidemill.decisions import signals as decide
 from tidemill.decisions.verdict import Reason
 
-from .blocks import sound_blocks
+from .blocks import sound_days
 from .context import Context, Event, Write
 from .turns import admitted, admitted_rows
 
@@ -51,12 +51,14 @@ def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:
 
 def _performance(context: Context, champion: dict[str, Any]) -> list[decide.PerformanceBlock]:
     """What the champion lost and what it promised, since it became champion."""
-    since = champion["since"]
-    version = champion["version"]
+    since = datetime.fromisoformat(champion["since"])
     return [
-        decide.PerformanceBlock(block["id"], own["n"], own["loss"], own["promised"] + champion["excess"])
-        for block in sound_blocks(context)
-        if block["closed_at"] > since and (own := block["versions"].get(version)) is not None
+        decide.PerformanceBlock(day.id, own.n, own.loss, own.promised + champion["excess"])
+        for day in sound_days(context)
+        if day.closed_at > since
+        and (own := day.versions.get(champion["version"])) is not None
+        and own.loss is not None
+        and own.promised is not None
     ]
 
 

@@ -37,6 +37,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
         "last_failure": _last_failure(turns),
         "last_quarantined": _last_quarantined(partitions),
         "requests": _requests(state, loop),
+        "failures": _failures(state, loop),
         "waiting": (state.get(loop, "tick", "waiting") or {}).get("waiting", []),
     }
 
@@ -79,6 +80,11 @@ def _last_quarantined(partitions: list[dict[str, Any]]) -> dict[str, Any] | None
         return None
     latest = max(held, key=lambda partition: (partition.get("judged_at", ""), str(partition["id"])))
     return {key: latest.get(key) for key in ("id", "reason", "message", "judged_at")}
+
+
+def _failures(state: State, loop: str) -> list[dict[str, Any]]:
+    steps = (state.get(loop, "tick", "failures") or {}).get("steps", {})
+    return [{"step": name, **{key: step[key] for key in ("message", "since")}} for name, step in steps.items()]
 
 
 def _requests(state: State, loop: str) -> list[dict[str, Any]]:

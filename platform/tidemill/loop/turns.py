@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tidemill.decisions.start_turn import StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
 
-from .blocks import running_rollout
+from . import standing
 from .context import Context, Event, Write
 from .errors import TidemillError
 from .ids import code_digest, digest_of
@@ -17,6 +17,7 @@ from .model import ChampionRef, Partition, TurnRequest
 from .repairs import serving_calibrator
 from .turn.files import join, write_bytes
 from .turn.request import write_request
+from .versions import registered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +90,7 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         signals=tuple(signals),
         champion_exists=champion_exists,
         turn_running=running_turn(context) is not None,
-        rollout_running=running_rollout(context) is not None,
+        rollout_running=standing.running_rollout(context.state, context.name) is not None,
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
         new_outcomes=0 if idle else context.ports.outcomes.count(now, since=since),
         admitted_rows=0 if idle else admitted_rows(context),
@@ -174,7 +175,7 @@ def _champion(context: Context) -> ChampionRef | None:
     current = context.state.get(context.name, "champion", "current")
     if current is None:
         return None
-    version = context.ports.registry.get(context.name, current["version"])
+    version = registered(context, current["version"])
     until = version.tags.get("tidemill.trained_until")
     return ChampionRef(
         version.version,

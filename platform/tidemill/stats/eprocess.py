@@ -22,6 +22,9 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 # Never 1: one value of -1 would then end the game for good. From half stakes up, because few blocks must suffice.
 BETS = (0.5, 0.75, 0.95)
+FINE = (0.25, 0.5, 0.75, 0.95)  # for many parts, each of which says little
+NOISE = 3.0  # standard deviations within which a part counts in full, and margins that a part's noise is made to be
+FIRST = 25  # rows of a part while nothing is known of their noise
 _LOG_LARGEST = 600.0  # e-values are shown and stored; beyond exp(600) they all mean "beyond doubt"
 
 
@@ -43,7 +46,10 @@ class EProcess:
 
 
 def mixture(
-    log_factors: Array, prior: Sequence[float] | None = None, share: float = 0.0, cap: float = math.inf
+    log_factors: Array,
+    prior: Sequence[float] | None = None,
+    share: float = 0.0,
+    cap: float | Sequence[float] = math.inf,
 ) -> EProcess:
     """The e-process of a portfolio of bettors.
 
@@ -51,10 +57,11 @@ def mixture(
     every one of them of expectation <= 1 under the null given the past. `prior`: weights (default: equal).
     With share 0 it is the prior-weighted mean of the bettors' wealths. With share > 0 that part of the wealth is
     dealt out afresh by the prior after each block, so that a bettor once ruined can come back when the world has
-    changed. `cap` bounds the factor of one block: giving winnings away is always allowed, and makes a verdict need
-    more than one block.
+    changed. `cap` bounds the factor of each block (one number, or one a block): giving winnings away is always
+    allowed, and makes a verdict need more than one block.
     """
     blocks, bettors = log_factors.shape
+    caps = np.log(np.broadcast_to(np.asarray(cap, dtype=float), (blocks,)))
     log_prior = np.log(np.full(bettors, 1 / bettors) if prior is None else np.asarray(prior, float))
     log_weights, log_e, path = log_prior, 0.0, []
     for t in range(blocks):
@@ -63,7 +70,7 @@ def mixture(
         log_weights = log_wealths - log_factor
         if share > 0:
             log_weights = np.logaddexp(math.log1p(-share) + log_weights, math.log(share) + log_prior)
-        log_e += min(log_factor, math.log(cap))
+        log_e += min(log_factor, float(caps[t]))
         path.append(math.exp(min(log_e, _LOG_LARGEST)))
     return EProcess(tuple(path))
 
@@ -103,19 +110,25 @@ def winsorise(values: Sequence[float] | Array, scale: float | Array) -> Array:
     return np.asarray(np.clip(np.where(np.isnan(series), -math.inf, series), -scale, scale) / scale, dtype=float)
 
 
-def non_inferiority(differences: Sequence[float] | Array, margin: float) -> EProcess:
+def non_inferiority(differences: Sequence[float] | Array, margin: float, single_rows: bool = False) -> EProcess:
     """Evidence that the challenger's mean loss exceeds the champion's by less than `margin` (> 0).
 
     `differences`: per block, mean loss(challenger) - mean loss(champion) on the same requests.
     Null: E[winsorised(margin - difference) | past] <= 0, with the scale 2 * margin. Why 2: an equally good challenger
-    then earns half of the most that a day can earn, so 9 to 10 blocks suffice where the block's standard deviation is
-    below the margin, while a day counts in full up to three margins of harm. A larger scale buys less masking of bad
-    days for more days of waiting (at 3: 14 blocks).
+    then earns half of the most that a block can earn, so 9 to 10 blocks suffice where the block's standard deviation is
+    below the margin, while a block counts in full up to three margins of harm. A larger scale buys less masking of bad
+    blocks for more blocks of waiting (at 3: 14 blocks).
+
+    `single_rows`: the differences are means of a few independent rows each, far noisier than the margin (see
+    `rows_together`). The scale then follows their noise: NOISE times the root mean square of the differences before.
+    Each part says little, and there are as many as the rows make; so the number of rows decides, and not the number of
+    blocks: 1.0 to 1.4 times the rows of a fixed z-test that knows the effect.
     """
-    return betting(winsorise(margin - np.asarray(differences, dtype=float), 2 * margin))
+    known = np.asarray(differences, dtype=float)
+    return betting(winsorise(margin - known, _scale(known, margin, single_rows)), FINE if single_rows else BETS)
 
 
-def harm(differences: Sequence[float] | Array, margin: float) -> EProcess:
+def harm(differences: Sequence[float] | Array, margin: float, single_rows: bool = False) -> EProcess:
     """Evidence that the challenger is worse than the champion, at all.
 
     Null: E[winsorised(difference) | past] <= 0, scale as in `non_inferiority`. Not "<= margin": the margin says how
@@ -124,7 +137,28 @@ def harm(differences: Sequence[float] | Array, margin: float) -> EProcess:
     small beside the margin.
     """
     known = np.asarray(differences, dtype=float)
-    return betting(winsorise(np.where(np.isnan(known), 0.0, known), 2 * margin))
+    scale = _scale(known, margin, single_rows)
+    return betting(winsorise(np.where(np.isnan(known), 0.0, known), scale), FINE if single_rows else BETS)
+
+
+def rows_together(variance: float | None, margin: float, rows: int, most: int = 256) -> int:
+    """How many independent rows make one difference of `non_inferiority(single_rows=True)`, in a block of `rows` rows.
+
+    Their mean then has a standard deviation of NOISE margins: with larger parts, few bets are left for the rows; with
+    single rows, nearly each is winsorised. `variance` of a single row's difference is that of *earlier* blocks; where
+    none is known, FIRST rows. At most `most` parts a block.
+    """
+    fit = FIRST if variance is None else round(variance / (NOISE * margin) ** 2)
+    return max(fit, 1, -(-rows // most))
+
+
+def _scale(differences: Array, margin: float, single_rows: bool) -> Array:
+    least = np.full(differences.shape, 2 * margin)
+    if not single_rows or not differences.size:
+        return least
+    squares = np.cumsum(np.square(np.where(np.isfinite(differences), differences, 0.0)))
+    before = np.concatenate([[0.0], squares[:-1] / np.arange(1, len(differences))])
+    return np.asarray(np.maximum(least, NOISE * np.sqrt(before)), dtype=float)
 
 
 def running_max_of_mean(one: EProcess, other: EProcess) -> float:

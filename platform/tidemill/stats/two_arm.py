@@ -36,15 +36,18 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class RateBlock:
-    """One closed block: answers and bad answers of champion (a) and challenger (b)."""
+    """One closed block: answers and bad answers of champion (a) and challenger (b). An answer may be bad in part: the
+    factor above is convex in each answer, so that a value in [0, 1] bets no better than 0 or 1 with the same mean.
+    `cap` is the most by which the block may multiply the evidence."""
 
-    n_a: int
-    k_a: int
-    n_b: int
-    k_b: int
+    n_a: float
+    k_a: float
+    n_b: float
+    k_b: float
+    cap: float = CAP
 
     def __post_init__(self) -> None:
-        if not (0 <= self.k_a <= self.n_a and 0 <= self.k_b <= self.n_b):
+        if not (0 <= self.k_a <= self.n_a + _TINY and 0 <= self.k_b <= self.n_b + _TINY):
             raise ValueError(f"{self} counts more bad answers than answers")
 
 
@@ -81,7 +84,7 @@ def _fold(blocks: Sequence[RateBlock], guesses: list[tuple[float, float]], learn
     fixed = np.broadcast_to(np.array(guesses), (len(blocks), len(guesses), 2))
     alternatives = np.concatenate([fixed, learnt[:, None, :]], axis=1)
     prior = [0.5 / len(guesses)] * len(guesses) + [0.5]
-    return mixture(_log_factors(alternatives, blocks, offset), prior, SHARE, CAP)
+    return mixture(_log_factors(alternatives, blocks, offset), prior, SHARE, [block.cap for block in blocks])
 
 
 def _rates_before(blocks: Sequence[RateBlock]) -> tuple[Array, Array, Array]:

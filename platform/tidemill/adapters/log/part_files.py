@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tidemill.loop.errors import TemporaryError
@@ -31,6 +32,26 @@ def list_part_files(url: str, wanted: Sequence[str]) -> Parts:
     parts: Parts = {}
     for day, name, size in sorted(found):
         if day in among and name.startswith("part-") and name.endswith(".parquet"):
+            parts.setdefault(day, {})[name] = size
+    return parts
+
+
+def list_changed_part_files(url: str, since: datetime) -> Parts:
+    """All parts of the days that a part was written for since then: what was logged later cannot be elsewhere."""
+    folder = files.local_path(url)
+    if folder is not None:
+        paths = sorted(folder.glob("day=*/part-*.parquet"))
+        stats = [(path, path.stat()) for path in paths]
+        found: list[tuple[str, str, int, datetime | None]] = [
+            (path.parent.name.removeprefix("day="), path.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+            for path, stat in stats
+        ]
+    else:
+        found = [(*_entry(entry), _modified(entry)) for entry in files.listing(url, deep=True)]
+    wanted = {day for day, _, _, changed in found if changed is None or changed >= since}
+    parts: Parts = {}
+    for day, name, size, _ in sorted(found, key=lambda each: each[:2]):
+        if day in wanted and name.startswith("part-") and name.endswith(".parquet"):
             parts.setdefault(day, {})[name] = size
     return parts
 
@@ -64,6 +85,11 @@ def remove_part_files(uris: Sequence[str]) -> None:
             continue
         except Exception as error:
             raise TemporaryError(f"{uri} could not be removed: {type(error).__name__}: {error}.") from error
+
+
+def _modified(entry: dict[str, object]) -> datetime | None:
+    changed = entry.get("LastModified") or entry.get("mtime")
+    return changed if isinstance(changed, datetime) and changed.tzinfo else None
 
 
 def _entry(entry: dict[str, object]) -> tuple[str, str, int]:

@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.adapters.log.damaged import SUFFIX, PartDamaged, read_lines, read_part, set_aside
-from tidemill.adapters.log.rows import as_parquet, as_table, by_day, days, first_of_each, joined, merged_name
+from tidemill.adapters.log.rows import (
+    all_between,
+    as_parquet,
+    as_table,
+    by_day,
+    days,
+    first_of_each,
+    joined,
+    logged_between,
+    merged_name,
+)
 from tidemill.adapters.log.write_ahead import Writer, finished, folder_lock, whole_lines
 from tidemill.adapters.remedy import remedy
 from tidemill.loop.errors import TemporaryError
@@ -45,6 +55,7 @@ class ParquetPredictionLog:
         self._reading = threading.Lock()
         self._days: OrderedDict[tuple[Path, ...], pa.Table] = OrderedDict()
         self._growing: dict[Path, tuple[int, pa.Table]] = {}
+        self._spans: dict[Path, tuple[datetime, datetime] | None] = {}
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Survives a killed process when it returns (not a power cut: that costs the last seconds). All rows or none.
@@ -67,6 +78,32 @@ class ParquetPredictionLog:
                 f"Nothing is lost. {remedy(error)}"
             ) from error
         return first_of_each(joined([*tables, fresh]), start, end)
+
+    def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """start <= at < end, whatever the event_time: every row."""
+        with self._lock:
+            self._writer.seal()
+        try:
+            with self._reading, folder_lock(self._folder):
+                fresh = self._compact()
+                parts = [
+                    part for part in sorted(self._folder.glob("day=*/part-*.parquet")) if self._holds(part, start, end)
+                ]
+                tables = [table for part in parts if (table := _whole(part)) is not None]
+        except OSError as error:
+            raise TemporaryError(
+                f"The prediction log in {self._folder} could not be read or compacted: {error}. "
+                f"Nothing is lost. {remedy(error)}"
+            ) from error
+        return all_between(joined([*tables, fresh]), start, end)
+
+    def _holds(self, part: Path, start: datetime, end: datetime) -> bool:
+        """Whether a part may hold rows that were logged in [start, end). Its content never changes under its name, so
+        its bounds are read once."""
+        if part not in self._spans:
+            self._spans[part] = logged_between(part)
+        span = self._spans[part]
+        return span is None or (span[0] < end and span[1] >= start)
 
     def _compact(self) -> pa.Table:
         """Moves finished write-ahead files into parts; returns the rows of those that still grow."""

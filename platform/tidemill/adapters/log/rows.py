@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.model import Role
@@ -93,6 +94,36 @@ def first_of_each(table: pa.Table, start: datetime, end: datetime) -> pd.DataFra
     # Stable: what was logged at the same time stays in the order in which it was written.
     frame = frame.sort_values("at", kind="stable")
     return frame.drop_duplicates(["key", "version"]).reset_index(drop=True)
+
+
+def all_between(table: pa.Table, start: datetime, end: datetime) -> pd.DataFrame:
+    """start <= at < end, every row once: one that is in a part and in its merger is one row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moment = table["at"]
+    wanted = pc.and_(pc.greater_equal(moment, pa.scalar(start)), pc.less(moment, pa.scalar(end)))
+    wanted = pc.and_(wanted, pc.is_in(table["role"], value_set=pa.array(_EVIDENCE)))
+    frame: pd.DataFrame = table.select(schema().names).filter(wanted).to_pandas()
+    frame = frame.drop_duplicates(["request_id", "key", "version", "at"])
+    return frame.sort_values("at", kind="stable", ignore_index=True)
+
+
+def logged_between(part: Path) -> tuple[datetime, datetime] | None:
+    """The first and the last `at` of a part, from its footer; None where that does not say."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        footer = pq.ParquetFile(part).metadata
+    except (pa.ArrowInvalid, OSError):  # whoever reads it deals with that
+        return None
+    column = next((n for n in range(footer.num_columns) if footer.schema.column(n).path == "at"), None)
+    groups = [footer.row_group(n) for n in range(footer.num_row_groups)]
+    bounds = [group.column(column).statistics for group in groups if column is not None]
+    if not bounds or any(each is None or not each.has_min_max for each in bounds):
+        return None
+    return min(each.min for each in bounds), max(each.max for each in bounds)
 
 
 def as_parquet(table: pa.Table) -> bytes:

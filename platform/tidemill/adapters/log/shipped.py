@@ -72,11 +72,18 @@ class ShippedPredictionLog:
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """As ports.PredictionLog has it: what this process appended, and what all others shipped."""
+        return self._shipped().read(start, end)
+
+    def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """The same by the time at which it was logged."""
+        return self._shipped().answers(start, end)
+
+    def _shipped(self) -> StoredPredictionLog:
         self.seal()
         self.ship()
         if self._reader is None:
             self._reader = StoredPredictionLog(self._url)
-        return self._reader.read(start, end)
+        return self._reader
 
 
 class Shipping:

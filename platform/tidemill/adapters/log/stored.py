@@ -14,14 +14,19 @@ import logging
 import shutil
 import tempfile
 from collections import OrderedDict, defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from tidemill.adapters.log.damaged import PartDamaged, read_part
-from tidemill.adapters.log.part_files import fetch_part_files, list_part_files, remove_part_files
-from tidemill.adapters.log.rows import as_parquet, days, first_of_each, joined, merged_name
+from tidemill.adapters.log.part_files import (
+    fetch_part_files,
+    list_changed_part_files,
+    list_part_files,
+    remove_part_files,
+)
+from tidemill.adapters.log.rows import all_between, as_parquet, days, first_of_each, joined, merged_name
 from tidemill.loop.errors import TemporaryError
 from tidemill.loop.turn import files
 
@@ -35,6 +40,7 @@ MANY_PARTS = 16  # of one tier: they become one of the next
 _TIER, _FIRST = 8, 32 << 10  # each tier's parts are this many times as large; bytes of the first
 _KEPT_DAYS = 45  # fetched days on disk, of one log
 _ATTEMPTS = 3
+_SKEW = timedelta(minutes=5)  # between the clocks of a gateway and of the store
 
 
 class StoredPredictionLog:
@@ -59,6 +65,18 @@ class StoredPredictionLog:
             except OSError as error:
                 raise TemporaryError(f"The prediction log at {self._url} could not be read: {error}.") from error
         return first_of_each(joined(tables), start, end)
+
+    def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """start <= at < end, whatever the event_time: every row. Raises TemporaryError."""
+        with self._lock:
+            try:
+                # A stated clock may be far from the store's: then every day is looked into.
+                found = list_changed_part_files(self._url, start - _SKEW)
+                tables = [self._day(day, parts) for day, parts in found.items()]
+                self._forget_days(list(found))
+            except OSError as error:
+                raise TemporaryError(f"The prediction log at {self._url} could not be read: {error}.") from error
+        return all_between(joined(tables), start, end)
 
     def _day(self, day: str, parts: dict[str, int]) -> pa.Table:
         """`parts`: size in bytes by name."""

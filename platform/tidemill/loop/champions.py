@@ -1,0 +1,36 @@
+"""Who serves: the champion, the one before it, and the history of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tidemill.decisions.verdict import Reason
+
+from .context import Context, Write
+
+
+def crown(
+    context: Context, version: str, turn: str, result: Mapping[str, Any], now: datetime, reason: Reason
+) -> list[Write]:
+    """The writes that make a version the champion. The one it replaces becomes the first fallback."""
+    before = context.state.get(context.name, "champion", "current")
+    document = {
+        "version": version,
+        "turn": turn,
+        "since": now.isoformat(),
+        "first_since": now.isoformat() if before is None else before["first_since"],
+        "previous": None if before is None else before["version"],
+        "baseline": result.get("register", {}).get("baseline_version"),
+        "excess": result.get("evaluate", {}).get("excess", 0.0),
+        "reason": str(reason),
+    }
+    # What was said of the old champion's performance is answered by replacing it.
+    answered = [
+        Write("signal", signal["id"], {**signal, "consumed_by": f"version {version}"})
+        for signal in context.state.documents(context.name, "signal")
+        if signal["consumed_by"] is None and signal["kind"] == Reason.PERFORMANCE
+    ]
+    reign = Write("reign", f"{version}@{now.isoformat()}", document)
+    return [Write("champion", "current", document), reign, *answered]

@@ -1,0 +1,67 @@
+"""A rollout: its two versions, the rules it began with, its steps, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tidemill.spec.model_loop import Rollout as Rules
+
+from .base import Document, Moment, Upgrade
+
+Status = Literal["running", "paused", "promoted", "aborted"]
+
+
+class RolloutStep(BaseModel):
+    """Exactly one of `shadow` (the share of requests that the challenger scores unseen) and `canary` (the share of keys
+    that it answers) is given."""
+
+    model_config = ConfigDict(frozen=True)
+    index: int
+    started_at: Moment
+    shadow: float | None = None
+    canary: float | None = None
+
+
+class RolloutDocument(Document):
+    """`rules` is spec.rollout as it was when the rollout began: a later spec is the next rollout's. `block_hours` is
+    the length of a block of outcomes, and `single_rows` says that single rows were found independent of each other;
+    `audited` is the share of keys whose every request is followed through the rollout. `entries` counts the lines that
+    the rollout has in the ledger, so that no two of them share an id. `held`: a person paused it."""
+
+    kind = "rollout"
+    upgrades: ClassVar[tuple[Upgrade, ...]] = (lambda stored: {**stored, "entries": 100},)
+
+    id: str
+    challenger: str
+    champion: str
+    turn: str
+    status: Status
+    reason: str
+    message: str
+    started_at: Moment
+    ended_at: Moment | None = None
+    steps: tuple[RolloutStep, ...] = ()
+    approved: bool = False
+    held: bool = False
+    result: dict[str, Any] = Field(default_factory=dict)
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    rules: dict[str, Any] | None = None
+    block_hours: int | None = None
+    single_rows: bool = False
+    audited: float = 1.0
+    entries: int = 0
+
+    @property
+    def step(self) -> RolloutStep | None:
+        """The present step; None while the challenger gets ready."""
+        return self.steps[-1] if self.steps else None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("running", "paused")
+
+    def rollout(self, otherwise: Rules) -> Rules:
+        """The rules; `otherwise` for a rollout that an earlier release began without writing them down."""
+        return otherwise if self.rules is None else Rules.model_validate(self.rules)

@@ -1,0 +1,191 @@
+"""Closes blocks of a rollout's outcomes: both versions on the same requests, once the labels are in.
+
+Everything that makes a block easy or hard cancels out. Where the loop repairs levels nightly, each difference is there
+once more with the challenger at the champion's level: what a repair cannot mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidemill.decisions.closing import Arrival, BlockFacts, is_closed
+from tidemill.decisions.judge import AT_LEVEL, PairedBlock
+from tidemill.stats.calibration import at_level
+from tidemill.stats.dependence import Dependence, shortest_block
+from tidemill.stats.eprocess import rows_together
+from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
+
+from .arrival import arrival
+from .blocks import faulty_days, label_of, midnight, score_of
+from .context import Context
+from .documents.blocks import PairDocument
+from .documents.rollout import RolloutDocument
+from .evidence import DAY
+from .looking import looked_at, may_have_changed
+from .model import Role
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOSSES = {"log_loss": log_loss_rows, "brier": brier_rows}
+_PAST = timedelta(days=14)
+_WHOLE_DAY = 24
+
+
+def kind(rollout: RolloutDocument) -> str:
+    return f"pairs/{rollout.id}"
+
+
+def dependence(context: Context, now: datetime) -> Dependence:
+    """How long the outcomes of this loop depend on each other: as the spec says, or as the last two weeks show."""
+    declared = context.spec.rollout.judge.block
+    if declared != "auto":
+        return Dependence(round(declared.total_seconds() / 3600), False, None)
+    champion = context.state.get(context.name, "champion", "current")
+    if champion is None:
+        return Dependence(_WHOLE_DAY, False, None)
+    rows = _residual_rows(context, champion["version"], now)
+    if rows is None:
+        return Dependence(_WHOLE_DAY, False, None)
+    score, label = score_of(rows), label_of(rows)
+    hours = (rows["event_time"] - rows["event_time"].min().floor("D")).dt.total_seconds().to_numpy() / 3600
+    return shortest_block(hours, [label - score, log_loss_rows(score, label) - entropy_rows(score)])
+
+
+def _residual_rows(context: Context, version: str, now: datetime) -> pd.DataFrame | None:
+    """What the champion answered on the closed days of the last two weeks, with labels."""
+    import pandas as pd
+
+    since = f"{now - _PAST - context.spec.data.label.arrives_after:%Y-%m-%d}"
+    faulty = faulty_days(context)
+    frames = []
+    for block in context.state.documents(context.name, "block"):
+        if block["id"] < since or block["id"] in faulty:
+            continue
+        day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
+        rows = context.evidence.labelled(day, day + DAY, datetime.fromisoformat(block["closed_at"]))
+        frames.append(rows.loc[rows["served"] & (rows["version"] == version), ["event_time", "score", "label"]])
+    return pd.concat(frames) if frames else None
+
+
+def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> None:
+    """Closes every block of the rollout whose labels are in."""
+    length = timedelta(hours=rollout.block_hours or _WHOLE_DAY)
+    label = context.spec.data.label
+    if rollout.step is None:
+        return
+    first = rollout.steps[0].started_at
+    start = midnight(first) + ((first - midnight(first)) // length) * length
+    stored = context.state.documents(context.name, kind(rollout))
+    closed = {document["id"] for document in stored}
+    known: Arrival | None = None
+    while start + length + label.arrives_after <= now:
+        id = f"{start:%Y-%m-%dT%H}"
+        if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
+            known = known or arrival(context, now)
+            _close(context, rollout, id, start, start + length, known, stored, now)
+        start += length
+
+
+def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocument]:
+    """The closed blocks without those of faulty days, in the order in which they closed."""
+    faulty = faulty_days(context)
+    found = [PairDocument.read(document) for document in context.state.documents(context.name, kind(rollout))]
+    sound = [block for block in found if block.n and f"{block.start:%Y-%m-%d}" not in faulty]
+    return sorted(sound, key=lambda block: (block.closed_at, block.id))
+
+
+def judged(block: PairDocument) -> PairedBlock:
+    return PairedBlock(block.id, block.n, block.differences, block.parts)
+
+
+def _close(
+    context: Context,
+    rollout: RolloutDocument,
+    id: str,
+    start: datetime,
+    end: datetime,
+    known: Arrival,
+    before: list[dict[str, Any]],
+    now: datetime,
+) -> None:
+    label = context.spec.data.label
+    labels = context.ports.outcomes.count(now)
+    rows = context.evidence.joined(start, end, now)
+    both = _both(rows, rollout)
+    facts = BlockFacts(len(both), int(both["label"].notna().sum()), now - end)
+    if not is_closed(facts, known, label.arrives_after, label.give_up_after, label.coverage):
+        looked_at(context, kind(rollout), id, labels, now)
+        return
+    found = both.dropna(subset=["label"]).sort_values("event_time", kind="stable")
+    step = rollout.step
+    assert step is not None
+    variance = next((found["variance"] for found in reversed(before) if found.get("variance") is not None), None)
+    document = PairDocument(
+        id=id,
+        start=start,
+        end=end,
+        closed_at=now,
+        due=facts.due,
+        n=len(found),
+        step=step.index,
+        answered=_answered(rows, rollout),
+        **_differences(context, rollout, found, variance),
+    )
+    context.state.put_once(context.name, kind(rollout), id, document.stored())
+
+
+def _both(rows: pd.DataFrame, rollout: RolloutDocument) -> pd.DataFrame:
+    """Rows of the champion with the challenger's score, where both answered since the first step began."""
+    rows = rows[rows["at"] >= rollout.steps[0].started_at]
+    mine = rows[rows["version"] == rollout.champion].drop_duplicates("key")
+    theirs = rows[rows["version"] == rollout.challenger].drop_duplicates("key")
+    return mine.merge(theirs[["key", "score"]], on="key", suffixes=("", "_challenger"))
+
+
+def _answered(rows: pd.DataFrame, rollout: RolloutDocument) -> int:
+    """Labelled rows that the challenger answered since its present step began; in a shadow it answers nobody."""
+    step = rollout.step
+    if step is None or step.canary is None:
+        return 0
+    own = rows[
+        (rows["version"] == rollout.challenger) & (rows["role"] == Role.CANARY) & (rows["at"] >= step.started_at)
+    ]
+    return int(own["label"].notna().sum())
+
+
+def _differences(
+    context: Context, rollout: RolloutDocument, rows: pd.DataFrame, variance: float | None
+) -> dict[str, Any]:
+    if rows.empty:
+        return {"differences": {}}
+    label, mine, other = label_of(rows), rows["score_challenger"].to_numpy(float), score_of(rows)
+    of_rows = {name: loss(mine, label) - loss(other, label) for name, loss in LOSSES.items()}
+    if context.spec.model.recalibrate.when != "never":
+        level = at_level(mine, float(np.mean(other)))
+        of_rows |= {name + AT_LEVEL: loss(level, label) - loss(other, label) for name, loss in LOSSES.items()}
+    found: dict[str, Any] = {
+        "differences": {name: float(np.mean(values)) for name, values in of_rows.items()},
+        "variance": float(np.var(of_rows["log_loss"])),
+    }
+    if rollout.single_rows:
+        found["parts"] = _parts(of_rows, rows_together(variance, _margin(context, rollout), len(rows)))
+    return found
+
+
+def _parts(of_rows: Mapping[str, Any], together: int) -> dict[str, tuple[float, ...]]:
+    """Means of `together` rows in a row each; the last of them takes what is left over."""
+    parts = {}
+    for name, values in of_rows.items():
+        pieces = np.array_split(values, max(len(values) // together, 1))
+        parts[name] = tuple(float(np.mean(piece)) for piece in pieces)
+    return parts
+
+
+def _margin(context: Context, rollout: RolloutDocument) -> float:
+    metrics = rollout.rollout(context.spec.rollout).judge.metrics
+    return min((m.margin for m in metrics if m.metric in LOSSES), default=1.0)

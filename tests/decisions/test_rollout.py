@@ -1,11 +1,9 @@
 """The rollout judge's policies, one test a rule; then what holds whatever the facts."""
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tidemill.decisions.judge import AT_LEVEL
-from tidemill.decisions.rollout import ArmBlock, ArmCounts, PairedBlock, RolloutAction, RolloutFacts, advance
+from tidemill.decisions.operation import Arm, Counted, Mirrored, OperationalBlock
+from tidemill.decisions.rollout import PairedBlock, RolloutAction, RolloutFacts, advance
 from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import Judge, JudgeMetric, Rollout, Step
+from tidemill.stats.sample_ratio import SplitBlock
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
 SHADOW, CANARY = 0, 1
@@ -35,11 +35,30 @@ def paired(*differences: float) -> tuple[PairedBlock, ...]:
     )
 
 
+def arm(keys: float, failed: float = 0, slow: float = 0) -> Arm:
+    """Every key for the first time."""
+    counted = Counted(keys, failed, slow)
+    return Arm(counted, counted, counted, round(keys), round(max(failed, slow)))
+
+
+def canary(champion: Arm, challenger: Arm, weight: float = 0.1) -> OperationalBlock:
+    split = SplitBlock(weight, round(champion.first.keys), round(challenger.first.keys))
+    return OperationalBlock(
+        "2013-03-10T12:00", champion, challenger, challenger.first, champion.first, Mirrored(), (split,)
+    )
+
+
 def arms(
-    days: int, champion: tuple[int, int] = (810, 0), challenger: tuple[int, int] = (90, 0)
-) -> tuple[ArmBlock, ...]:
-    block = ArmBlock("2013-03-10", 0.1, ArmCounts(*champion, 0, champion[0]), ArmCounts(*challenger, 0, challenger[0]))
-    return (block,) * days
+    blocks: int, champion: tuple[float, float] = (810, 0), challenger: tuple[float, float] = (90, 0)
+) -> tuple[OperationalBlock, ...]:
+    return (canary(arm(*champion), arm(*challenger)),) * blocks
+
+
+def mirrored(blocks: int, keys: int, mine: int, other: int = 0, due: int = 0) -> tuple[OperationalBlock, ...]:
+    """Blocks of a shadow: `mine` of the keys fail the challenger alone, `other` the champion alone."""
+    pairs = Mirrored(due or keys, keys, other, mine)
+    block = OperationalBlock("2013-03-05T12:00", tried=Counted(keys, mine), beside=Counted(keys, other), mirrored=pairs)
+    return (block,) * blocks
 
 
 def facts(step: int = SHADOW, **given: Any) -> RolloutFacts:
@@ -52,7 +71,7 @@ def facts(step: int = SHADOW, **given: Any) -> RolloutFacts:
         "ready_message": "",
         "artifact_changed": False,
         "paired": paired(*[0.0] * 12),
-        "arms": arms(7) if step == CANARY else (),
+        "operation": arms(7) if step == CANARY else (),
         "step_outcomes": 5000,
         "approved": False,
     }
@@ -89,19 +108,19 @@ def test_outcomes_without_evidence_wait_and_the_message_says_how_far_it_is() -> 
 
 
 def test_a_canary_waits_for_its_own_errors_to_be_judged() -> None:
-    assert decided(facts(CANARY, arms=arms(1)))[0] is RolloutAction.HOLD
-    assert decided(facts(CANARY, arms=()))[0] is RolloutAction.HOLD
+    assert decided(facts(CANARY, operation=arms(1)))[0] is RolloutAction.HOLD
+    assert decided(facts(CANARY, operation=()))[0] is RolloutAction.HOLD
 
 
 def test_a_worse_challenger_is_aborted_and_the_metric_named() -> None:
     verdict = advance(facts(paired=paired(*[0.1] * 7)), ROLLOUT)
     assert (verdict.action, verdict.reason) == (RolloutAction.ABORT, Reason.WORSE)
     assert "log_loss is worse" in verdict.message
-    assert "6300 requests" in verdict.message
+    assert "6300 requests of 7 days" in verdict.message
 
 
 def test_harm_comes_before_everything_that_speaks_for_it() -> None:
-    failing = facts(CANARY, arms=arms(3, challenger=(90, 40)), approved=True)
+    failing = facts(CANARY, operation=arms(3, challenger=(90, 40)), approved=True)
     verdict = advance(failing, ROLLOUT)
     assert (verdict.action, verdict.reason) == (RolloutAction.ABORT, Reason.WORSE)
     assert "error_rate" in verdict.message
@@ -110,18 +129,61 @@ def test_harm_comes_before_everything_that_speaks_for_it() -> None:
 def test_slow_answers_are_judged_where_a_slo_is_declared() -> None:
     metrics = (JudgeMetric(metric="latency", margin=0.02, slo="50ms"),)
     rollout = with_(judge=Judge(metrics=metrics))
-    slow = ArmBlock("2013-03-10", 0.1, ArmCounts(810, 0, 8, 810), ArmCounts(90, 0, 45, 90))
-    assert decided(facts(CANARY, arms=(slow,) * 3), rollout) == (RolloutAction.ABORT, Reason.WORSE)
+    slow = canary(arm(810, slow=8), arm(90, slow=45))
+    assert decided(facts(CANARY, operation=(slow,) * 3), rollout) == (RolloutAction.ABORT, Reason.WORSE)
 
 
 def test_a_broken_split_stops_the_rollout() -> None:
     broken = arms(3, champion=(450, 0), challenger=(450, 0))
-    assert decided(facts(CANARY, arms=broken)) == (RolloutAction.ABORT, Reason.SAMPLE_RATIO_MISMATCH)
+    assert decided(facts(CANARY, operation=broken)) == (RolloutAction.ABORT, Reason.SAMPLE_RATIO_MISMATCH)
 
 
 def test_mirrored_answers_have_no_split_to_be_broken() -> None:
-    mirrored = tuple(replace(block, weight=0.0) for block in arms(3, champion=(900, 0), challenger=(900, 0)))
-    assert decided(facts(arms=mirrored))[1] is not Reason.SAMPLE_RATIO_MISMATCH
+    unsplit = tuple(replace(block, split=()) for block in arms(3, champion=(900, 0), challenger=(900, 0)))
+    assert decided(facts(operation=unsplit))[1] is not Reason.SAMPLE_RATIO_MISMATCH
+
+
+def test_a_shadow_that_fails_is_aborted_within_two_blocks_without_a_label() -> None:
+    without = {"paired": (), "step_outcomes": 0}
+    assert decided(facts(operation=mirrored(1, 100, 90), **without))[0] is RolloutAction.HOLD, "may be one bad batch"
+    verdict = advance(facts(operation=mirrored(2, 100, 90), **without), ROLLOUT)
+    assert (verdict.action, verdict.reason) == (RolloutAction.ABORT, Reason.WORSE)
+    assert "failed 90 of 100 keys" in verdict.message
+
+
+def test_a_canary_that_fails_every_request_is_aborted_within_two_blocks() -> None:
+    failing = arms(2, challenger=(90, 90))
+    assert decided(facts(CANARY, operation=failing, paired=())) == (RolloutAction.ABORT, Reason.WORSE)
+
+
+def test_an_outage_of_both_versions_is_not_the_challengers_fault() -> None:
+    both = tuple(replace(block, beside=block.tried) for block in mirrored(4, 100, 0))
+    down = tuple(replace(block, tried=Counted(100, 100), beside=Counted(100, 100)) for block in both)
+    assert decided(facts(operation=down, paired=(), step_outcomes=0))[0] is RolloutAction.HOLD
+
+
+def test_a_shadow_that_fails_a_little_more_often_is_aborted_by_its_evidence() -> None:
+    assert decided(facts(operation=mirrored(4, 400, 8), paired=()))[0] is RolloutAction.ABORT
+    assert decided(facts(operation=mirrored(4, 400, 4, 4), paired=()))[0] is RolloutAction.HOLD
+
+
+def test_failures_of_a_shadow_are_guarded_though_no_metric_names_them() -> None:
+    losses_alone = with_(judge=Judge(metrics=(JudgeMetric(metric="log_loss", margin=0.02),)))
+    assert decided(facts(operation=mirrored(4, 400, 8)), losses_alone) == (RolloutAction.ABORT, Reason.WORSE)
+
+
+def test_what_few_pairs_say_is_no_fair_sample() -> None:
+    verdict = advance(facts(operation=mirrored(3, 100, 0, due=300)), ROLLOUT)
+    assert verdict.action is RolloutAction.HOLD
+    assert "33% of the requests" in verdict.message
+    assert decided(facts(operation=mirrored(3, 100, 0, due=120)))[0] is RolloutAction.ADVANCE
+
+
+def test_what_no_test_can_see_is_said_where_one_decides() -> None:
+    verdict = advance(facts(paired=paired(*[0.0] * 11, 0.013)), ROLLOUT)
+    assert verdict.action is RolloutAction.ADVANCE
+    assert "the worst block was +0.0130" in verdict.message
+    assert "rarer than 22%" in verdict.message
 
 
 def test_a_changed_artifact_is_aborted_whatever_was_judged() -> None:
@@ -236,15 +298,15 @@ def test_levels_that_are_equal_anyhow_change_no_verdict(days: list[float]) -> No
 
 
 differences = st.lists(st.floats(-0.1, 0.15), max_size=15)
-counts = st.builds(
-    lambda n, bad: ArmCounts(n, min(n, bad), min(n, bad), n), st.integers(0, 900), st.sampled_from([0, 0, 1, 30])
+some_arm = st.builds(
+    lambda n, bad: arm(n, min(n, bad), min(n, bad)), st.integers(0, 900), st.sampled_from([0, 0, 1, 30])
 )
-arm_blocks = st.lists(st.builds(ArmBlock, st.just("2013-03-10"), st.just(0.1), counts, counts), max_size=4)
+arm_blocks = st.lists(st.builds(canary, some_arm, some_arm), max_size=4)
 any_facts = st.builds(
     lambda step, days, arms, outcomes, now, approved: facts(
         step,
         paired=paired(*days),
-        arms=tuple(arms),
+        operation=tuple(arms),
         step_outcomes=outcomes,
         now=START + timedelta(days=now),
         approved=approved,
@@ -278,14 +340,14 @@ def test_a_harmful_day_never_turns_waiting_into_going_on(facts: RolloutFacts, ha
     if facts.paired:  # the first day of all makes data out of none, which `onInconclusive: promote` asked for
         assert advance(replace(facts, paired=(*facts.paired, day)), rollout).action not in onward
     failing = arms(1, challenger=(90, 60))
-    if facts.arms or facts.paired:
-        assert advance(replace(facts, arms=(*facts.arms, *failing)), rollout).action not in onward
+    if facts.operation or facts.paired:
+        assert advance(replace(facts, operation=(*facts.operation, *failing)), rollout).action not in onward
 
 
 @given(any_facts, st.sampled_from(["pause", "promote", "abort"]))
 @settings(max_examples=60, deadline=None)
 def test_no_data_never_advances(facts: RolloutFacts, policy: str) -> None:
-    empty = replace(facts, paired=(), arms=(), step_outcomes=0)
+    empty = replace(facts, paired=(), operation=(), step_outcomes=0)
     assert advance(empty, with_(on_inconclusive=policy)).action not in onward
 
 
@@ -308,20 +370,3 @@ def test_the_whole_chain_looked_at_daily_is_wrong_no_oftener_than_alpha(
     rng = np.random.default_rng(11)
     runs = [first_verdict(difference + spread * rng.standard_normal(28))[0] for _ in range(80)]
     assert runs.count(wrong) <= 80 * 0.05 + 4
-
-
-def test_simulated_outcomes_with_days_of_their_own_are_judged_within_alpha() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "judge_simulation", Path(__file__).parents[2] / "bench" / "judge_simulation.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    simulation = importlib.util.module_from_spec(spec)
-    __import__("sys").modules["judge_simulation"] = simulation  # dataclasses look their module up
-    spec.loader.exec_module(simulation)
-    rng = np.random.default_rng(12)
-    at_margin = simulation.paired(rng, 80, 0.02, "days")
-    honest = simulation.paired(rng, 40, 0.0, "days")
-    assert at_margin.promoted <= 0.05 + 0.05
-    assert honest.promoted >= 0.9
-    assert honest.day <= 12

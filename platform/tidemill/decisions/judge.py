@@ -28,9 +28,9 @@ from .operation import Arm, OperationalBlock, most_of
 
 LOSSES = ("log_loss", "brier")
 AT_LEVEL = "@level"  # behind a loss's name: the challenger at the champion's level
-# Of the alpha for false aborts: a broken split shows after some hundred keys, so it can afford a strict test and leave
-# nearly all to the metrics.
-SAMPLE_RATIO_SHARE = 0.1
+# Of the alpha for false aborts: a broken split shows after some hundred keys, and so does a shadow that fails. Both can
+# afford a strict test, and leave most to the metrics.
+SAMPLE_RATIO_SHARE = MIRROR_SHARE = 0.1
 LEAST_PAIRS = 20  # a block of fewer pairs is put together with the next: its mean is noise, and would be a whole bet
 
 
@@ -129,15 +129,19 @@ def split_evidence(operation: Sequence[OperationalBlock]) -> EProcess:
 
 
 def harm_threshold(judge: Judge) -> float:
-    """The e-value at which one guard alone aborts: every metric, and failures in the shadow. Guards split alpha,
-    because each is one more chance of a false abort: P(any) <= sum (Bonferroni). Promotion needs no split: it needs
-    *every* metric, so a challenger that is too bad in one is promoted with probability at most that one test's alpha
-    (an intersection-union test, Berger 1982)."""
-    return (len(judge.metrics) + 1) / (judge.alpha * (1 - SAMPLE_RATIO_SHARE))
+    """The e-value at which one metric alone aborts. Guards split alpha, because each is one more chance of a false
+    abort: P(any) <= sum (Bonferroni). Promotion needs no split: it needs *every* metric, so a challenger that is too
+    bad in one is promoted with probability at most that one test's alpha (an intersection-union test, Berger 1982)."""
+    return len(judge.metrics) / (judge.alpha * (1 - SAMPLE_RATIO_SHARE - MIRROR_SHARE))
 
 
 def split_threshold(judge: Judge) -> float:
     return 1 / (judge.alpha * SAMPLE_RATIO_SHARE)
+
+
+def mirror_threshold(judge: Judge) -> float:
+    """For failures in the shadow, which are guarded whatever the metrics are."""
+    return 1 / (judge.alpha * MIRROR_SHARE)
 
 
 def _together(blocks: Sequence[PairedBlock]) -> PairedBlock:

@@ -19,6 +19,7 @@ from .judge import (
     PairedBlock,
     evidence,
     harm_threshold,
+    mirror_threshold,
     split_evidence,
     split_threshold,
 )
@@ -95,6 +96,7 @@ class _Case:
             "operational_blocks": len(self.facts.operation),
             "metrics": [m.document(self.rollout.judge.alpha, threshold) for m in self.metrics],
             "e_mirror_failures": self.e_mirror,
+            "mirror_failures_at": mirror_threshold(self.rollout.judge),
             "pair_coverage": pair_coverage(self.facts.operation),
             "e_sample_ratio": self.e_split,
             "sample_ratio_at": split_threshold(self.rollout.judge),
@@ -146,7 +148,7 @@ def _failing(case: _Case) -> Verdict[RolloutAction] | None:
 
 
 def _fails_unseen(case: _Case) -> Verdict[RolloutAction] | None:
-    threshold = harm_threshold(case.rollout.judge)
+    threshold = mirror_threshold(case.rollout.judge)
     if case.e_mirror < threshold:
         return None
     mine = sum(block.mirrored.challenger_failed for block in case.facts.operation)

@@ -16,6 +16,7 @@ import pytest
 import tidemill.adapters.log.prediction_log as module
 from logged import DAY, NEXT, row
 from tidemill.adapters.log import rows, write_ahead
+from tidemill.adapters.log.damaged import damaged_in
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.loop.errors import TemporaryError
 
@@ -169,6 +170,7 @@ def test_what_was_appended_survives_kill_9(tmp_path: Path) -> None:
     killed(tmp_path, last='os.write(log._writer._file, b\'{"key": "half a li\')')
     assert len(keys(ParquetPredictionLog(tmp_path))) == 300
     assert not list((tmp_path / "wal").glob("*.jsonl")), "what a dead process left is moved"
+    assert damaged_in(tmp_path) == (1, 0), "its half line is set aside"
 
 
 @pytest.mark.parametrize("moment", ["before the parts", "between the parts", "before the unlink"])

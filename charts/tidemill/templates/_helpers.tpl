@@ -61,12 +61,20 @@ capabilities: {drop: [ALL]}
 {{- range $name, $value := .Values.storage.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- with .Values.storage }}
+{{- if .secret }}
+{{- range .keys }}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $.Values.storage.secret }}, key: {{ . }}}}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
-{{- define "tidemill.storageSecret" -}}
-{{- with .Values.storage.secret }}
-envFrom: [{secretRef: {name: {{ . }}}}]
-{{- end }}
+{{/* the storage's Secret for Pods that are made later: the keys of it that they get */}}
+{{- define "tidemill.storageSecrets" -}}
+{{- with .Values.storage }}{{ if .secret }}
+secrets: [{name: {{ .secret }}, keys: {{ toJson .keys }}}]
+{{- end }}{{ end }}
 {{- end }}
 
 {{- define "tidemill.state" -}}

@@ -23,7 +23,7 @@ from tidemill.adapters.kubernetes.model_deployment import (
     selector,
 )
 from tidemill.adapters.kubernetes.ownership import is_ours, left_alone
-from tidemill.adapters.kubernetes.pod_reasons import is_rolled_out, why_not_ready
+from tidemill.adapters.kubernetes.pod_reasons import can_go_on, is_rolled_out, why_not_ready
 from tidemill.adapters.kubernetes.route_map import RouteMap
 from tidemill.adapters.route_document import named
 from tidemill.decisions.verdict import Reason
@@ -90,25 +90,36 @@ class DeploymentServing:
         self._named_at: dict[str, datetime] = {}
 
     def prepare(self, version: ModelVersion) -> Readiness:
-        """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own
-        words why not. Raises TemporaryError where the API server is away."""
+        """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own words
+        why not. One that has traffic already keeps it while one of its Pods answers; the message is then what is
+        wrong. Raises TemporaryError where the API server is away."""
         self._prepared[version.version] = version
         self._named_at[version.version] = self._clock.now()
         deployment, refused = self._ensure(version)
         self._sweep()
         serves = version.version in self._routed()
-        if deployment is None or (refused is not None and not serves):
+        if not serves and (deployment is None or refused is not None):
             return Readiness(False, str(refused), Reason.NOT_READY)
-        if not is_rolled_out(deployment, serves):
-            return why_not_ready(deployment, self._pods(version))
+        wrong = ""
+        if deployment is None or not is_rolled_out(deployment):
+            pods = self._pods(version)
+            unready = (
+                Readiness(False, str(refused), Reason.NOT_READY)
+                if deployment is None
+                else why_not_ready(deployment, pods)
+            )
+            if not (serves and can_go_on(pods, version.digest)):
+                return unready
+            wrong = unready.message
         where = endpoint(self._loop, version.version, self._namespace)
         heard = self._ask(where, self._loop, version.version)
         if heard is None:
-            return Readiness(True)
+            return Readiness(True, wrong)
         self._memory.applied.pop(version.version, None)
         _, refused = self._ensure(version)  # its Service may be gone, or another's
         # Gateways reach what serves already, or fall back by themselves: that we do not is no reason to take it away.
-        said = str(refused or f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}.")
+        name = object_name(self._loop, version.version)
+        said = str(refused or f"Deployment {name}: nothing at {where} yet: {heard}.")
         return Readiness(serves, said, None if serves else Reason.NOT_READY)
 
     def set_route(self, route: Route) -> None:

@@ -70,13 +70,6 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
-{{/* the storage's Secret for Pods that are made later: the keys of it that they get */}}
-{{- define "tidemill.storageSecrets" -}}
-{{- with .Values.storage }}{{ if .secret }}
-secrets: [{name: {{ .secret }}, keys: {{ toJson .keys }}}]
-{{- end }}{{ end }}
-{{- end }}
-
 {{- define "tidemill.state" -}}
 - name: TIDEMILL_STATE_URL
 {{- with .Values.state.urlSecret }}

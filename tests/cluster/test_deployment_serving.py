@@ -4,6 +4,7 @@ more goes."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -97,6 +98,25 @@ def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: Mode
         cluster.kubectl(*edit)
         assert serving.route("delay") is None, edit
         serving.set_route(ROUTE)
+
+
+def test_a_champion_whose_pods_run_stays_ready_while_its_deployment_is_changed(
+    cluster: Namespace, one: ModelVersion
+) -> None:
+    serving = cluster.serving(Clock())
+    wait_for(lambda: serving.prepare(one), is_ready)
+    serving.set_route(ROUTE)
+    states = []
+    for memory in ("300Mi", "301Mi", "302Mi"):
+        cluster.kubectl("set", "resources", "deployment/delay-v1", f"--requests=memory={memory}")
+        end = time.monotonic() + 4.0
+        while time.monotonic() < end:  # it is put back at the first look, and rolled out twice
+            states.append(serving.prepare(one))
+    assert [state for state in states if not state.ready] == []
+    assert [state for state in states if state.message], "it was seen while it was not rolled out"
+    cluster.kubectl("delete", "deployment", "delay-v1", "--cascade=orphan")
+    assert serving.prepare(one).ready, "its Pods run on, and are taken up by the Deployment that comes back"
+    wait_for(lambda: serving.prepare(one), lambda state: state.ready and not state.message)
 
 
 def test_a_service_of_that_name_that_is_not_ours_is_left_and_named(cluster: Namespace, one: ModelVersion) -> None:

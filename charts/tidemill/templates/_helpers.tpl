@@ -151,6 +151,13 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* whether a request changes a switch of a ModelRollout, as a variable of an admission policy */}}
+{{- define "tidemill.switched" -}}
+- name: {{ . }}Changed
+  expression: >-
+    object.spec.?{{ . }}.orValue(false) != (oldObject == null ? false : oldObject.spec.?{{ . }}.orValue(false))
+{{- end }}
+
 {{- define "tidemill.check" -}}
 {{- if not .Values.storage.url }}
 {{- fail "storage.url is not set: name a bucket that the loops' data, models and predictions lie in, such as --set storage.url=s3://bucket/tidemill" }}

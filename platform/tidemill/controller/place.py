@@ -93,7 +93,7 @@ class Place:
     def rollouts(self, owner: Owner) -> Rollouts:
         from .rollouts import Rollouts
 
-        return Rollouts(self.api, owner)
+        return Rollouts(self.api, owner, self._profile.names == "policy")
 
     def _cache(self, owner: Owner) -> Path | None:
         return None if self._scratch is None else self._scratch / owner.namespace / owner.name

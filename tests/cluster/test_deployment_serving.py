@@ -13,6 +13,7 @@ import pytest
 from cluster_world import KUBECONFIG, Namespace, is_ready, namespace, wait_for
 from gateway_harness import NOW
 from tidemill.adapters.kubernetes.deployment_serving import GRACE, UNUSED, DeploymentServing
+from tidemill.adapters.step_settings import SecretEnv
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 pytestmark = [
@@ -98,6 +99,15 @@ def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: Mode
         cluster.kubectl(*edit)
         assert serving.route("delay") is None, edit
         serving.set_route(ROUTE)
+
+
+def test_a_model_server_has_the_named_keys_of_a_secret_alone(cluster: Namespace, one: ModelVersion) -> None:
+    cluster.kubectl("create", "secret", "generic", "store", "--from-literal=KEY=a", "--from-literal=ADMIN=b")
+    serving = cluster.serving(Clock(), secrets=(SecretEnv("store", ("KEY",)),))
+    wait_for(lambda: serving.prepare(one), is_ready)
+    environment = cluster.kubectl("exec", "deployment/delay-v1", "--", "env").splitlines()
+    assert "KEY=a" in environment
+    assert not [line for line in environment if line.startswith("ADMIN=")]
 
 
 def test_a_champion_whose_pods_run_stays_ready_while_its_deployment_is_changed(

@@ -12,7 +12,8 @@ from datetime import timedelta
 import pytest
 from cluster_world import KUBECONFIG, Namespace, is_ready, namespace, wait_for
 from gateway_harness import NOW
-from tidemill.adapters.kubernetes.deployment_serving import GRACE, UNUSED, DeploymentServing
+from tidemill.adapters.kubernetes.deployment_serving import GRACE, DeploymentServing
+from tidemill.adapters.kubernetes.unused_versions import UNUSED
 from tidemill.adapters.step_settings import SecretEnv
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 

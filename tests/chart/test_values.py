@@ -126,6 +126,27 @@ def test_a_loop_may_name_those_secrets_of_the_steps_alone_that_are_listed(values
         assert runner.steps.allowed_secrets == allowed
 
 
+@pytest.mark.parametrize("values", [KUBEFLOW, ARGO])
+def test_of_the_storages_secret_pods_get_the_listed_keys_alone(values: Path) -> None:
+    objects = render(values, "--set=storage.secret=store", "--set=storage.keys={ID,KEY}")
+    spec = Profile.model_validate(
+        yaml.safe_load(named(objects, "ConfigMap", "tidemill-profile")["data"]["profile.yaml"])
+    ).spec
+    runner = spec.pipelines.kubeflow or spec.pipelines.argo
+    assert runner is not None and spec.serving.deployments is not None
+    for made in (runner.steps, spec.serving.deployments):
+        assert [(secret.name, secret.keys) for secret in made.secrets] == [("store", ("ID", "KEY"))]
+    containers = [container for _, pod in pods(objects) for container in pod["containers"]]
+    assert not [container["name"] for container in containers if "envFrom" in container]
+    given = {
+        container["name"]
+        for container in containers
+        for variable in container.get("env") or []
+        if variable.get("valueFrom", {}).get("secretKeyRef") == {"name": "store", "key": "KEY"}
+    }
+    assert given == {"controller", "gateway"}
+
+
 def test_nobody_may_read_secrets_or_everything() -> None:
     for values in VALUES:
         for one in [one for one in render(values) if one["kind"] in ("Role", "ClusterRole")]:

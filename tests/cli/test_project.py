@@ -13,6 +13,7 @@ CONTROLLERS = {
     "storage": "s3://bucket/folder",
     "pipelines": f"{{kubeflow: {{endpoint: 'http://ml-pipeline.kubeflow:8888', steps: {PODS}}}}}",
     "serving": f"{{deployments: {PODS}}}",
+    "names": "policy",
 }
 ACTING = (("run", "--once"), ("plan",), ("serve",), ("server",), ("replay", "--world", "a:B", "--out", "out"))
 ABOUT_IT = (("status",), ("history",), ("train",))

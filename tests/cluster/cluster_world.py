@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from gateway_harness import loop
 from tidemill.adapters.artifact import local_folder
+from tidemill.adapters.kubernetes.answering import answers
 from tidemill.adapters.kubernetes.api import KubernetesApi
-from tidemill.adapters.kubernetes.deployment_serving import DeploymentServing, answers
+from tidemill.adapters.kubernetes.deployment_serving import DeploymentServing
 from tidemill.adapters.kubernetes.model_deployment import ModelServing
 from tidemill.loop.model import ModelVersion, Readiness
 from tidemill.loop.ports import Clock

@@ -4,6 +4,7 @@ more goes."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,9 @@ from datetime import timedelta
 import pytest
 from cluster_world import KUBECONFIG, Namespace, is_ready, namespace, wait_for
 from gateway_harness import NOW
-from tidemill.adapters.kubernetes.deployment_serving import GRACE, UNUSED, DeploymentServing
+from tidemill.adapters.kubernetes.deployment_serving import GRACE, DeploymentServing
+from tidemill.adapters.kubernetes.unused_versions import UNUSED
+from tidemill.adapters.step_settings import SecretEnv
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 pytestmark = [
@@ -97,6 +100,34 @@ def test_what_somebody_deletes_or_edits_comes_back(cluster: Namespace, one: Mode
         cluster.kubectl(*edit)
         assert serving.route("delay") is None, edit
         serving.set_route(ROUTE)
+
+
+def test_a_model_server_has_the_named_keys_of_a_secret_alone(cluster: Namespace, one: ModelVersion) -> None:
+    cluster.kubectl("create", "secret", "generic", "store", "--from-literal=KEY=a", "--from-literal=ADMIN=b")
+    serving = cluster.serving(Clock(), secrets=(SecretEnv("store", ("KEY",)),))
+    wait_for(lambda: serving.prepare(one), is_ready)
+    environment = cluster.kubectl("exec", "deployment/delay-v1", "--", "env").splitlines()
+    assert "KEY=a" in environment
+    assert not [line for line in environment if line.startswith("ADMIN=")]
+
+
+def test_a_champion_whose_pods_run_stays_ready_while_its_deployment_is_changed(
+    cluster: Namespace, one: ModelVersion
+) -> None:
+    serving = cluster.serving(Clock())
+    wait_for(lambda: serving.prepare(one), is_ready)
+    serving.set_route(ROUTE)
+    states = []
+    for memory in ("300Mi", "301Mi", "302Mi"):
+        cluster.kubectl("set", "resources", "deployment/delay-v1", f"--requests=memory={memory}")
+        end = time.monotonic() + 4.0
+        while time.monotonic() < end:  # it is put back at the first look, and rolled out twice
+            states.append(serving.prepare(one))
+    assert [state for state in states if not state.ready] == []
+    assert [state for state in states if state.message], "it was seen while it was not rolled out"
+    cluster.kubectl("delete", "deployment", "delay-v1", "--cascade=orphan")
+    assert serving.prepare(one).ready, "its Pods run on, and are taken up by the Deployment that comes back"
+    wait_for(lambda: serving.prepare(one), lambda state: state.ready and not state.message)
 
 
 def test_a_service_of_that_name_that_is_not_ours_is_left_and_named(cluster: Namespace, one: ModelVersion) -> None:

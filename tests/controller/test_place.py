@@ -114,6 +114,15 @@ def test_a_loop_gets_the_secrets_of_its_own_namespace_and_those_that_are_allowed
     assert [secret.secret for secret in ports.pipelines._settings.of("train").secrets] == ["licence"]
 
 
+def test_model_servers_get_the_named_keys_of_the_installations_secrets(tmp_path: Path) -> None:
+    pods = {"image": "example/models:1", "secrets": [{"name": "store", "keys": ["KEY"]}, {"name": "usual"}]}
+    ports: Any = place(tmp_path, serving={"deployments": pods}).context(
+        model_loop(), Owner("team", "small", "u"), NoNotifier()
+    ).ports  # fmt: skip
+    given = [(secret.secret, secret.keys) for secret in ports.serving._serving.secrets]
+    assert given == [("store", ("KEY",)), ("usual", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -51,7 +51,7 @@ def test_an_abort_by_kubectl_reaches_the_loop_once(world: World) -> None:
     world.look()
     assert world.api.rollouts()[0]["status"]["phase"] == "Aborted"
     (asked,) = [r for r in world.documents("request") if r["what"] == "abort"]
-    assert asked["by"] == "kubectl"
+    assert asked["by"] == "a user of the Kubernetes API"
 
 
 def test_an_approval_by_the_cli_shows_on_the_object(world: World) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from server_harness import LOOP, World
 from tidemill.adapters.kubernetes.access import Access as ClusterAccess
-from tidemill.adapters.kubernetes.access import find_access, read_kubeconfig
-from tidemill.adapters.kubernetes.asynchronous import AsyncKubernetesApi
+from tidemill.adapters.kubernetes.access import find_access
+from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.adapters.kubernetes.auth import KubernetesAuth, User
 from tidemill.adapters.sql.database import Database
 from tidemill.loop.asking import WORDS
@@ -22,7 +22,7 @@ from tidemill.server.answers import Refused
 from tidemill.server.auth import KEPT_SECONDS, TokenGuard, refusal
 from tidemill.server.run import serve
 
-NOWHERE = ClusterAccess("127.0.0.1", 1, "default", ssl.create_default_context(), token="t")
+NOWHERE = ClusterAccess("127.0.0.1", 1, "default", ssl.create_default_context())
 READ = reading("shop", "visits")
 
 
@@ -113,9 +113,9 @@ def test_a_refusal_names_user_verb_resource_namespace_and_the_remedy(access: Acc
 
 def test_an_api_server_that_is_away_lets_nobody_in_and_says_so(tmp_path: Path) -> None:
     async def ask() -> None:
-        await TokenGuard(KubernetesAuth(AsyncKubernetesApi(NOWHERE))).check("Bearer t", READ)
+        await TokenGuard(KubernetesAuth(KubernetesApi(NOWHERE))).check("Bearer t", READ)
 
-    with pytest.raises(Refused, match=r"https://127.0.0.1:1 does not answer") as caught:
+    with pytest.raises(Refused, match=r"127.0.0.1:1 does not answer") as caught:
         asyncio.run(ask())
     assert caught.value.status == 503
 
@@ -143,8 +143,9 @@ def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path, monkeypatch: 
     with pytest.raises(TidemillError, match="Set KUBECONFIG"):
         find_access()
     (tmp_path / "empty").write_text("kind: Config\n")
-    with pytest.raises(TidemillError, match="current context"):
-        read_kubeconfig(tmp_path / "empty")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "empty"))
+    with pytest.raises(TidemillError, match="empty cannot be used"):
+        find_access()
 
 
 def test_the_reference_names_every_right_that_is_asked_for() -> None:

@@ -61,11 +61,12 @@ capabilities: {drop: [ALL]}
 {{- range $name, $value := .Values.storage.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- with .Values.storage }}
+{{- if .secret }}
+{{- range .keys }}
+- {name: {{ . }}, valueFrom: {secretKeyRef: {name: {{ $.Values.storage.secret }}, key: {{ . }}}}}
 {{- end }}
-
-{{- define "tidemill.storageSecret" -}}
-{{- with .Values.storage.secret }}
-envFrom: [{secretRef: {name: {{ . }}}}]
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -148,6 +149,13 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* whether a request changes a switch of a ModelRollout, as a variable of an admission policy */}}
+{{- define "tidemill.switched" -}}
+- name: {{ . }}Changed
+  expression: >-
+    object.spec.?{{ . }}.orValue(false) != (oldObject == null ? false : oldObject.spec.?{{ . }}.orValue(false))
 {{- end }}
 
 {{- define "tidemill.check" -}}

@@ -21,6 +21,7 @@ CONTROLLERS = {
     "storage": "here everything lies in `home`",
     "pipelines": "here turns are processes of this machine",
     "serving": "here the data plane's own process serves versions",
+    "names": "here history names who runs the command",
 }
 
 

@@ -53,11 +53,11 @@ def command(
     guard: Guard = NoGuard()
     wake: Wake = no_wake
     if auth == "kubernetes":
-        from tidemill.adapters.kubernetes.asynchronous import AsyncKubernetesApi
+        from tidemill.adapters.kubernetes.api import KubernetesApi
         from tidemill.adapters.kubernetes.auth import KubernetesAuth
         from tidemill.server.auth import TokenGuard
 
-        api = AsyncKubernetesApi()
+        api = KubernetesApi(seconds=5.0)  # somebody waits for the answer
         guard, wake = TokenGuard(KubernetesAuth(api, audience)), KubernetesWake(api)
     catalog = _shared(state) if state else _local(files or (Path(),), profile)
     serve(Api(catalog, guard, open_clock(), wake), host, port, lambda url: click.echo(f"The server answers at {url}"))

@@ -17,7 +17,8 @@ from .ticker import Ticked
 from .wanted import FORCE_DELETE, PAUSED, Wanted
 
 SOON = 5.0  # seconds between ticks while something is under way
-BACK_OFF = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+# No longer: what helps (a bucket that answers again, a file that was mended) is nothing that wakes a loop.
+BACK_OFF = (5.0, 10.0, 20.0, 30.0)
 
 _log = logging.getLogger(__name__)
 

@@ -93,7 +93,7 @@ class Place:
     def rollouts(self, owner: Owner) -> Rollouts:
         from .rollouts import Rollouts
 
-        return Rollouts(self.api, owner)
+        return Rollouts(self.api, owner, self._profile.names == "policy")
 
     def _cache(self, owner: Owner) -> Path | None:
         return None if self._scratch is None else self._scratch / owner.namespace / owner.name
@@ -165,6 +165,7 @@ class Place:
 def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
     """How the loop's versions are served: from the image that they were trained in, since they need its packages."""
     from tidemill.adapters.kubernetes.model_deployment import ModelServing
+    from tidemill.adapters.step_settings import SecretEnv
 
     given = {kind: pods.resources[kind] for kind in ("requests", "limits") if kind in pods.resources}
     return ModelServing(
@@ -172,7 +173,7 @@ def model_serving(pods: Pods, loop: ModelLoop) -> ModelServing:
         pull_policy=pods.pull_policy,
         pull_secrets=pods.pull_secrets,
         environment=pods.env,
-        credentials=tuple(secret.name for secret in pods.secrets),
+        secrets=tuple(SecretEnv(secret.name, secret.keys) for secret in pods.secrets),
         service_account=pods.service_account or None,
         node_selector=pods.node_selector,
         **given,

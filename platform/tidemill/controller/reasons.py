@@ -10,7 +10,8 @@ class ConditionReason(StrEnum):
 
     # conditions
     SERVING = "Serving"  # the champion answers
-    ANSWERS = "Answers"  # the challenger can answer
+    ANSWERS = "Answers"  # the challenger is loaded; the message has the judge's figures of its answers
+    FAILS = "Fails"  # the challenger is loaded, and fails most of its requests
     RECONCILED = "Reconciled"  # the last tick did all that it could
     INVALID_SPEC = "InvalidSpec"  # the spec is no ModelLoop; the message says what is wrong where
     UNAVAILABLE = "Unavailable"  # something does not answer now; it is tried again

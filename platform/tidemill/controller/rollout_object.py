@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
 from tidemill.loop.standing import step_of
 from tidemill.spec.model_rollout import ModelRolloutSpec, ModelRolloutStatus
 
-from .conditions import Fact, conditions
-from .reasons import ConditionReason
+from .challenger import ready_of
+from .conditions import conditions
 
 _PHASES = {"running": "Running", "paused": "Paused", "promoted": "Promoted", "aborted": "Aborted"}
 _ACTIONS = {"running": "hold", "paused": "pause", "promoted": "promote", "aborted": "abort"}
@@ -47,7 +47,7 @@ def rollout_status(
         "arms": _arms(context, rollout),
         "evidence": rollout.get("evidence") or {},
         "verdict": _held() if held else _verdict(rollout),
-        "conditions": conditions(_ready(rollout), generation, before, now),
+        "conditions": conditions([ready_of(rollout)], generation, before, now),
         "startedAt": rollout["started_at"],
         "endedAt": rollout.get("ended_at"),
     }
@@ -71,14 +71,6 @@ def _verdict(rollout: Mapping[str, Any]) -> dict[str, str]:
 def _held() -> dict[str, str]:
     message = "It stays where it is until somebody resumes it."
     return {"action": "pause", "reason": str(Reason.PAUSED_BY_PERSON), "message": message}
-
-
-def _ready(rollout: Mapping[str, Any]) -> list[Fact]:
-    if rollout["status"] not in ("running", "paused"):
-        return [Fact("Ready", "False", cast(Reason, rollout["reason"]), "The rollout is over.")]
-    if rollout["reason"] == Reason.NOT_READY or not rollout["steps"]:
-        return [Fact("Ready", "False", Reason.NOT_READY, rollout.get("message") or "It is being made ready.")]
-    return [Fact("Ready", "True", ConditionReason.ANSWERS, f"Version {rollout['challenger']} can answer.")]
 
 
 def _arms(context: Context, rollout: Mapping[str, Any]) -> list[dict[str, Any]]:

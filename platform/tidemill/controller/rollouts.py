@@ -29,10 +29,10 @@ Items = Mapping[str, Mapping[str, Any]]
 
 
 class Rollouts:
-    """Of one loop. `present` is what the API server has of them, by name."""
+    """Of one loop. `present` is what the API server has of them, by name; `named`: as of asked_by."""
 
-    def __init__(self, api: KubernetesApi, owner: Owner) -> None:
-        self._api, self._owner = api, owner
+    def __init__(self, api: KubernetesApi, owner: Owner, named: bool = False) -> None:
+        self._api, self._owner, self._named = api, owner, named
 
     def hear(self, state: State, present: Items, now: datetime) -> None:
         if not present:
@@ -40,7 +40,7 @@ class Rollouts:
         for rollout in state.documents(self._owner.name, "rollout"):
             item = present.get(rollout_name(self._owner.name, rollout["id"]))
             if item is not None and rollout["status"] in _OPEN:
-                hear(state, self._owner.name, rollout, item, now)
+                hear(state, self._owner.name, rollout, item, now, self._named)
 
     def show(self, context: Context, present: Items, now: datetime) -> None:
         rollouts = context.state.documents(context.name, "rollout")
@@ -64,7 +64,7 @@ class Rollouts:
         if rollout["status"] in _OPEN:
             wrong = corrections(rollout, item["spec"])
             if wrong:
-                item = self._api.merge(VERSION, KIND, self._owner.namespace, name, {"spec": wrong})
+                item = self._api.merge(VERSION, KIND, self._owner.namespace, name, wrong)
                 remember(context.state, context.name, rollout["id"], item)
         before = item.get("status") or {}
         status = rollout_status(context, rollout, int(item["metadata"].get("generation", 1)), before, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,8 @@ from tidemill.spec.loop_status import ModelLoopStatus
 
 from .conditions import Fact, Why, conditions, known
 from .reasons import ConditionReason
+from .reconciled import RECONCILED, Failure, is_routed
 from .rollout_object import rollout_name
-
-RECONCILED = Fact("Reconciled", "True", ConditionReason.RECONCILED, "The last tick did all that it could.")
 
 
 def loop_status(
@@ -26,15 +25,20 @@ def loop_status(
     before: Mapping[str, Any],
     now: datetime,
     reconciled: Fact = RECONCILED,
+    failures: Sequence[Failure] = (),
 ) -> dict[str, Any]:
-    """`before` is the present status: a condition keeps its time while it stays what it is. `lastTick` is left out: it
-    is written with whatever else changes."""
+    """`before` is the present status: a condition keeps its time while it stays what it is, and `Ready` stays where the
+    tick did not come to see what answers. `lastTick` is left out: it is written with whatever else changes."""
     name, state = context.name, context.state
     champion = state.get(name, "champion", "current")
     rollout = running_rollout(state, name)
     turns = state.documents(name, "turn")
     partitions = [partition["status"] for partition in state.documents(name, "partition")]
-    facts = [reconciled, _ready(report, champion), _training(report)]
+    facts = [reconciled, _training(report)]
+    if is_routed(failures):
+        facts.append(_ready(report, champion))
+    elif not known(before, "Ready"):
+        facts.append(Fact("Ready", "Unknown", reconciled.reason, reconciled.message))
     status = {
         "observedGeneration": generation,
         "champion": None if champion is None else {key: champion[key] for key in ("version", "since")},

@@ -19,16 +19,20 @@ from tidemill.loop.asking import ask
 from tidemill.loop.errors import NothingToDo
 from tidemill.loop.ports import State
 
+from .asked_by import BY, asked_by
+
 _SEEN = "switch"  # the kind of the documents that remember
 
 
-def hear(state: State, loop: str, rollout: Mapping[str, Any], item: Mapping[str, Any], now: datetime) -> None:
-    """Asks of the loop what was patched since the object was looked at last."""
+def hear(
+    state: State, loop: str, rollout: Mapping[str, Any], item: Mapping[str, Any], now: datetime, named: bool = False
+) -> None:
+    """Asks of the loop what was patched since the object was looked at last. `named`: as of asked_by."""
     spec, id = item["spec"], rollout["id"]
     if spec.get("abort"):
-        _ask(state, loop, "abort", id, now)
+        _ask(state, loop, "abort", asked_by(item, "abort", named), id, now)
     if spec.get("approved") and not rollout["approved"]:
-        _ask(state, loop, "approve", id, now)
+        _ask(state, loop, "approve", asked_by(item, "approved", named), id, now)
     before, now_at = state.get(loop, _SEEN, id), _place(item)
     if before is None or before["uid"] != now_at["uid"]:
         before = {"uid": now_at["uid"], "generation": 0, "paused": False}
@@ -36,16 +40,19 @@ def hear(state: State, loop: str, rollout: Mapping[str, Any], item: Mapping[str,
         return
     if now_at["paused"] != bool(rollout.get("held")):
         what = "pause" if now_at["paused"] else "resume"
-        _ask(state, loop, what, f"{id}/{now_at['uid']}/{now_at['generation']}", now)
+        by = asked_by(item, "paused", named)
+        _ask(state, loop, what, by, f"{id}/{now_at['uid']}/{now_at['generation']}", now)
     state.put(loop, _SEEN, id, now_at)
 
 
-def corrections(rollout: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, bool]:
-    """The switches that should say something else; an abort is never set by us: the status tells of it."""
+def corrections(rollout: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A merge patch of the switches that should say something else, empty where none should; with a switch goes the
+    name of whoever changed it before. An abort is never set by us: the status tells of it."""
     wanted = {"paused": bool(rollout.get("held"))}
     if rollout["approved"]:
         wanted["approved"] = True
-    return {switch: value for switch, value in wanted.items() if bool(spec.get(switch)) != value}
+    wrong = {switch: value for switch, value in wanted.items() if bool(spec.get(switch)) != value}
+    return wrong and {"metadata": {"annotations": dict.fromkeys((BY[switch] for switch in wrong), None)}, "spec": wrong}
 
 
 def remember(state: State, loop: str, id: str, item: Mapping[str, Any]) -> None:
@@ -62,8 +69,8 @@ def _place(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ask(state: State, loop: str, what: str, once: str, now: datetime) -> None:
+def _ask(state: State, loop: str, what: str, by: tuple[str, str], once: str, now: datetime) -> None:
     try:
-        ask(state, loop, what, "kubectl", "ModelRollout", now, once=once)
+        ask(state, loop, what, *by, now, once=once)
     except NothingToDo:
         return  # it ended in this very moment

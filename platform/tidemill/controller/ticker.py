@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from tidemill.loop.errors import TidemillError
 
-from .conditions import Fact
-from .reasons import ConditionReason
-from .status import RECONCILED, loop_status
+from .reconciled import RECONCILED, reconciled
+from .status import loop_status
 from .wanted import VERSION, Owner, Wanted
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ Tell = Callable[[Owner, str, str], None]
 @dataclass(frozen=True)
 class Ticked:
     """The status as it should be; whether something is under way, so that another tick should follow soon; what could
-    not be shown, though the loop itself went on."""
+    not be done or shown, though the rest of the loop went on."""
 
     status: dict[str, Any]
     busy: bool
@@ -56,12 +55,12 @@ class Ticker:
         self._lock = threading.Lock()
 
     def tick(self, wanted: Wanted, now: datetime) -> Ticked:
-        """Raises whatever goes wrong. `now` is of conditions; the loop may live in another time."""
+        """Raises what keeps all of it from being done. `now` is of conditions; the loop may live in another time."""
         from tidemill.loop.heartbeat import beat
         from tidemill.loop.tick import tick
 
         context, rollouts = self._context(wanted), self._place.rollouts(wanted.owner)
-        reconciled = RECONCILED
+        not_shown = ""
         with context.state.lease(context.name):
             rollouts.hear(context.state, wanted.rollouts, self._clock.now())
             report = tick(context, self._clock.now())
@@ -69,9 +68,11 @@ class Ticker:
             try:
                 rollouts.show(context, wanted.rollouts, now)
             except TidemillError as error:  # the loop itself went on
-                reconciled = Fact("Reconciled", "False", ConditionReason.ROLLOUT_NOT_SHOWN, str(error))
-            status = loop_status(context, report, wanted.generation, wanted.status, now, reconciled)
-        return Ticked(status, _is_busy(report, status), "" if reconciled is RECONCILED else reconciled.message)
+                not_shown = str(error)
+            failures = getattr(report, "failures", ())
+            done = reconciled(failures, not_shown)
+            status = loop_status(context, report, wanted.generation, wanted.status, now, done, failures)
+        return Ticked(status, _is_busy(report, status), "" if done is RECONCILED else done.message)
 
     def look_after(self, wanted: Wanted, now: datetime) -> None:
         """Says that the loop was looked at, where there is nothing that may be done for it."""

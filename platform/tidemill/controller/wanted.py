@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .asked_by import MANAGERS, managers_of
 from .queue import Key
 
 GROUP, VERSION = "tidemill.dev", "tidemill.dev/v1alpha1"
@@ -89,7 +90,7 @@ class Seen:
 
     def rollout(self, body: Mapping[str, Any], gone: bool = False) -> tuple[Key, bool]:
         """The loop that it belongs to, and whether that one should be looked at."""
-        found = _kept(body)
+        found = {**_kept(body), MANAGERS: managers_of(body)}
         key, name = (found["metadata"]["namespace"], str(found["spec"].get("loop"))), found["metadata"]["name"]
         with self._lock:
             rollouts = self._rollouts.setdefault(key, {})

@@ -50,6 +50,24 @@ async def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)  # they tell of every event and question that passes
 
 
-async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """By the Pod's service account, else by the kubeconfig: neither needs the heavy client library."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """By the Pod's service account, else by the kubeconfig, as all else here. kopf asks again when the API server
+    refuses what it was given: then a plugin runs anew."""
+    return kopf.login_with_service_account(**kwargs) or _by_kubeconfig()
+
+
+def _by_kubeconfig() -> kopf.ConnectionInfo:
+    from tidemill.adapters.kubernetes.kubeconfig import Kubeconfig
+
+    found = Kubeconfig()
+    known = found.configuration
+    return kopf.ConnectionInfo(
+        server=known.host,
+        ca_path=known.ssl_ca_cert,
+        insecure=not known.verify_ssl,
+        scheme="Bearer",
+        token=found.bearer(),
+        certificate_path=known.cert_file,
+        private_key_path=known.key_file,
+        default_namespace=found.access.namespace,
+    )

@@ -79,7 +79,7 @@ class ModelRolloutStatus(Strict):
     arms: tuple[RolloutArm, ...] = Field((), max_length=8, description="who gets which traffic")
     evidence: dict[str, Any] = Field({}, description="the judge's figures: outcomes, and evidence by metric")
     verdict: RolloutVerdict | None = Field(None, description="what the judge said last")
-    conditions: Conditions = Field((), description="what is so: Ready says whether the challenger can answer")
+    conditions: Conditions = Field((), description="what is so: Ready says whether the challenger answers")
     started_at: AwareDatetime | None = Field(None, description="when the rollout began")
     ended_at: AwareDatetime | None = Field(None, description="when it was promoted or aborted")
 

@@ -95,9 +95,9 @@ class ServerAddress(Strict):
 
 
 class ProfileSpec(Strict):
-    """Where things are. A cluster's controller reads `storage`, `state`, `tracking`, `pipelines` and `serving`. Verbs
-    that act on one machine (`run`, `plan`, `serve`, `replay`, ...) read `home`, `state`, `tracking` and `gateway`, and
-    refuse a profile with a field that only a controller reads."""
+    """Where things are. A cluster's controller reads `storage`, `state`, `tracking`, `pipelines`, `serving`
+    and `names`. Verbs that act on one machine (`run`, `plan`, `serve`, `replay`, ...) read `home`, `state`,
+    `tracking` and `gateway`, and refuse a profile with a field that only a controller reads."""
 
     home: str = Field(
         ".tidemill", min_length=1, description="one machine: state, logs and models; relative to the ModelLoop's file"
@@ -114,6 +114,11 @@ class ProfileSpec(Strict):
     gateway: GatewayAddress = Field(GatewayAddress(), description="one machine: where the data plane listens")
     pipelines: PipelinesPlace = Field(PipelinesPlace(), description="a cluster: what runs turns")
     serving: ServingPlace = Field(ServingPlace(), description="a cluster: what serves versions")
+    names: Literal["policy", "unknown"] = Field(
+        "unknown",
+        description="a cluster: policy where its policies `tidemill-asked-by` keep the names true of those who "
+        "patch a ModelRollout",
+    )
     server: ServerAddress | None = Field(
         None, description="the command line: the server to ask; without it, the files here"
     )

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from api_double import ApiDouble
 from gateway_harness import NOW, StillClock, loop
+from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.adapters.kubernetes.deployment_serving import GRACE, DeploymentServing
-from tidemill.adapters.kubernetes.model_deployment import ModelServing
+from tidemill.adapters.kubernetes.model_deployment import ModelServing, selector
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import NotReady
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
@@ -122,6 +123,96 @@ def test_a_route_of_ours_is_written_and_goes(api: Api) -> None:
     assert prepared.route("delay") == ROUTE
     prepared.release()
     assert api.objects == {}
+
+
+# a Deployment that somebody changes
+
+
+class Unsettled(Api):
+    """What was changed is not rolled out yet, and the API server knows of `pods`."""
+
+    def __init__(self, observed: int = 0) -> None:
+        super().__init__()
+        self.observed = observed
+        self.settled = True
+
+    def get(self, version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        found = super().get(version, kind, namespace, name)
+        if found is not None and kind == "Deployment" and not self.settled:
+            found["status"] = {"observedGeneration": self.observed, "availableReplicas": 1}
+        return found
+
+    def pod(self, version: str = "1", digest: str = "sha256:1", ready: str = "True") -> None:
+        labels = selector("delay", version)
+        variables = [{"name": "TIDEMILL_MODEL_DIGEST", "value": digest}]
+        pod = {
+            "metadata": {"name": f"p-{version}", "labels": labels},
+            "spec": {"containers": [{"name": "model", "env": variables}]},
+            "status": {"conditions": [{"type": "Ready", "status": ready}]},
+        }
+        self.objects["Pod", "ns", f"p-{version}"] = pod
+
+
+@pytest.fixture
+def unsettled() -> Unsettled:
+    """Version 1 is in the route; then somebody changes its Deployment."""
+    api = Unsettled()
+    prepared = serving(api)
+    prepared.prepare(VERSION)
+    prepared.set_route(ROUTE)
+    api.settled = False
+    return api
+
+
+def test_a_champion_whose_pods_run_keeps_its_traffic_while_its_deployment_is_changed(unsettled: Unsettled) -> None:
+    unsettled.pod()
+    state = serving(unsettled).prepare(VERSION)
+    assert state.ready
+    assert "Deployment delay-v1" in state.message, "and what is wrong is told"
+
+
+def test_it_keeps_it_where_its_deployment_is_gone_and_none_may_be_made(unsettled: Unsettled) -> None:
+    unsettled.pod()
+    unsettled.delete("apps/v1", "Deployment", "ns", "delay-v1")
+
+    def refused(document: Any) -> Any:
+        raise ApiError(403, "exceeded quota")
+
+    unsettled.apply = refused  # type: ignore[method-assign]
+    state = serving(unsettled).prepare(VERSION)
+    assert (state.ready, state.message) == (True, "exceeded quota")
+
+
+@pytest.mark.parametrize("pod", [None, {"ready": "False"}, {"digest": "sha256:other"}, {"version": "2"}])
+def test_one_without_a_pod_of_its_own_artifact_does_not(unsettled: Unsettled, pod: dict[str, str] | None) -> None:
+    if pod is not None:
+        unsettled.pod(**pod)
+    assert not serving(unsettled).prepare(VERSION).ready
+
+
+def test_one_that_has_no_traffic_waits_for_its_present_form(unsettled: Unsettled) -> None:
+    unsettled.pod("2")
+    new = ModelVersion("2", VERSION.uri, VERSION.digest, "t")
+    prepared = serving(unsettled)
+    for _ in range(2):
+        assert not prepared.prepare(new).ready
+    unsettled.settled = True
+    assert prepared.prepare(new).ready
+
+
+def test_a_version_that_is_rolled_out_costs_no_list_of_pods(api: Api) -> None:
+    asked: list[str] = []
+
+    def listed(version: str, kind: str, namespace: str | None, selector: str) -> dict[str, Any]:
+        asked.append(kind)
+        return {"items": []}
+
+    prepared = serving(api)
+    prepared.prepare(VERSION)
+    prepared.set_route(ROUTE)
+    api.list = listed  # type: ignore[method-assign]
+    prepared.prepare(VERSION)
+    assert "Pod" not in asked
 
 
 def test_with_a_version_goes_what_is_ours_alone(api: Api) -> None:

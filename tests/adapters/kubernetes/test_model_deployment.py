@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tidemill.adapters.kubernetes.model_deployment import ModelServing, endpoint, model_objects, object_name
+from tidemill.adapters.step_settings import SecretEnv
 from tidemill.loop.model import ModelVersion
 
 VERSION = ModelVersion("7", "s3://b/ns/delay/models/t-challenger", "sha256:1", "t")
@@ -52,12 +53,27 @@ def test_pods_may_run_where_the_restricted_standard_is_enforced() -> None:
     assert container["resources"]["limits"]["memory"]
 
 
-def test_credentials_are_referred_to_never_written_out() -> None:
-    [container] = pod(credentials=("store",), environment={"AWS_ENDPOINT_URL": "http://s3"})["containers"]
+def test_of_a_secret_a_pod_gets_the_keys_that_are_named_and_no_others() -> None:
+    secrets = (SecretEnv("store", ("KEY_ID", "KEY")),)
+    [container] = pod(secrets=secrets, environment={"AWS_ENDPOINT_URL": "http://s3", "KEY": "plain"})["containers"]
+    assert "envFrom" not in container
+    environment = {entry["name"]: entry for entry in container["env"]}
+    for key in ("KEY_ID", "KEY"):
+        assert environment[key] == {"name": key, "valueFrom": {"secretKeyRef": {"name": "store", "key": key}}}
+    assert environment["AWS_ENDPOINT_URL"]["value"] == "http://s3"
+    assert environment["TIDEMILL_MODEL_DIGEST"]["value"] == "sha256:1"
+
+
+def test_no_secret_says_what_is_served() -> None:
+    [container] = pod(secrets=(SecretEnv("store", ("TIDEMILL_MODEL_URI",)),))["containers"]
+    assert [entry for entry in container["env"] if entry["name"] == "TIDEMILL_MODEL_URI"] == [
+        {"name": "TIDEMILL_MODEL_URI", "value": VERSION.uri}
+    ]
+
+
+def test_a_secret_of_which_no_key_is_named_is_given_whole() -> None:
+    [container] = pod(secrets=(SecretEnv("store"),))["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "store"}}]
-    environment = {entry["name"]: entry["value"] for entry in container["env"]}
-    assert environment["AWS_ENDPOINT_URL"] == "http://s3"
-    assert environment["TIDEMILL_MODEL_DIGEST"] == "sha256:1"
 
 
 def test_a_pod_has_time_to_answer_on_after_it_was_asked_to_end() -> None:

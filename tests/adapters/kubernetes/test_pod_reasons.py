@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tidemill.adapters.kubernetes.pod_reasons import is_rolled_out, why_not_ready
+from tidemill.adapters.kubernetes.model_deployment import DIGEST
+from tidemill.adapters.kubernetes.pod_reasons import can_go_on, is_rolled_out, why_not_ready
 from tidemill.decisions.verdict import Reason
 
 
@@ -72,20 +73,37 @@ def test_what_cannot_get_better_by_itself_is_said_first_and_pods_that_go_say_not
 
 
 @pytest.mark.parametrize(
-    ("document", "serves", "expected"),
+    ("document", "expected"),
     [
-        (deployment(2, observedGeneration=1, updatedReplicas=1, availableReplicas=1), False, False),
-        (deployment(2, observedGeneration=1, updatedReplicas=1, availableReplicas=1), True, False),
-        (deployment(observedGeneration=1, updatedReplicas=1, availableReplicas=1), False, True),
-        (deployment(observedGeneration=1, updatedReplicas=1), False, False),
-        (deployment(replicas=3, observedGeneration=1, updatedReplicas=3, availableReplicas=1), False, False),
-        (deployment(replicas=3, observedGeneration=1, updatedReplicas=1, availableReplicas=1), True, True),
-        (deployment(replicas=0, observedGeneration=1), False, False),
-        (deployment(replicas=0, observedGeneration=1), True, False),
-        (deployment(), False, False),
+        (deployment(2, observedGeneration=1, updatedReplicas=1, availableReplicas=1), False),
+        (deployment(observedGeneration=1, updatedReplicas=1, availableReplicas=1), True),
+        (deployment(observedGeneration=1, updatedReplicas=1), False),
+        (deployment(replicas=3, observedGeneration=1, updatedReplicas=3, availableReplicas=1), False),
+        (deployment(replicas=3, observedGeneration=1, updatedReplicas=1, availableReplicas=3), False),
+        (deployment(replicas=0, observedGeneration=1), False),
+        (deployment(), False),
     ],
 )
-def test_a_new_version_needs_all_its_pods_and_one_that_serves_any(
-    document: dict[str, Any], serves: bool, expected: bool
-) -> None:
-    assert is_rolled_out(document, serves) is expected
+def test_a_new_version_needs_all_its_pods_in_their_present_form(document: dict[str, Any], expected: bool) -> None:
+    assert is_rolled_out(document) is expected
+
+
+def served(digest: str = "sha256:1", ready: str = "True", **metadata: Any) -> dict[str, Any]:
+    container = {"name": "model", "env": [{"name": "HOME", "value": "/"}, {"name": DIGEST, "value": digest}]}
+    status = {"conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": ready}]}
+    return {"metadata": {"name": "p", **metadata}, "spec": {"containers": [container]}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        ([served()], True),
+        ([served(ready="False"), served("sha256:2"), served()], True),
+        ([served(ready="False")], False),
+        ([served("sha256:2")], False),
+        ([served(deletionTimestamp="now")], False),
+        ([], False),
+    ],
+)
+def test_one_that_serves_needs_one_pod_of_its_own_artifact(pods: list[dict[str, Any]], expected: bool) -> None:
+    assert can_go_on(pods, "sha256:1") is expected

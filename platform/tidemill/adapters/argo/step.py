@@ -8,6 +8,7 @@ from typing import Any
 
 from tidemill.adapters.argo.refused import Json, only, refuse
 from tidemill.adapters.argo.values import encoded, typed
+from tidemill.adapters.kubernetes.variables import plain_variables, secret_variables, whole_secrets
 from tidemill.adapters.step_settings import StepSettings, TaskSettings
 
 FOLDER = "tidemill-folder"  # the URI below which a task leaves what it makes: `<root>/condition-1/train`
@@ -51,7 +52,7 @@ def container(task: str, component: Json, executor: Json, inputs: list[str], set
             encoded([*spec.get("command", []), *spec.get("args", [])]),
         ],
         "env": _env(spec.get("env", []), settings, own),
-        "envFrom": [{"secretRef": {"name": named.secret}} for named in own.secrets if not named.keys],
+        "envFrom": whole_secrets(own.secrets),
         "resources": _resources(task, spec.get("resources", {}), own),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -132,14 +133,9 @@ def _outputs(component: Json, kind: str) -> dict[str, Any]:
 
 def _env(compiled: list[dict[str, str]], settings: StepSettings, own: TaskSettings) -> list[dict[str, Any]]:
     """The step's own variables go before the installation's."""
-    variables: dict[str, dict[str, Any]] = {
-        "HOME": {"name": "HOME", "value": "/tmp"},  # the image's own may not be writable
-        **{name: {"name": name, "value": value} for name, value in settings.env.items()},
-    }
-    for named in own.secrets:
-        for key in named.keys:
-            variables[key] = {"name": key, "valueFrom": {"secretKeyRef": {"name": named.secret, "key": key}}}
-    return [*{**variables, **{entry["name"]: dict(entry) for entry in compiled}}.values()]
+    given = plain_variables({"HOME": "/tmp", **settings.env})  # the image's own home may not be writable
+    steps = {entry["name"]: dict(entry) for entry in compiled}
+    return [*{**given, **secret_variables(own.secrets), **steps}.values()]
 
 
 def _resources(task: str, compiled: Json, own: TaskSettings) -> dict[str, dict[str, str]]:

@@ -1,108 +1,55 @@
-"""Where the API server is and who we are to it: from a Pod's service account, or from a kubeconfig file."""
+"""Where the API server is and who we are to it: by a Pod's service account, else by a kubeconfig.
+
+A Pod needs three files and no library. All else (exec plugins, certificates, merged kubeconfigs) is the official
+client's affair: see kubeconfig.py.
+"""
 
 from __future__ import annotations
 
-import base64
 import os
 import ssl
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from tidemill.loop.errors import TidemillError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+def _nobody() -> str | None:
+    return None
+
+
+def _nothing_newer() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Access:
-    """`token` is a file, read again as it rotates; `namespace` is our own."""
+    """`tls` None: plain HTTP. `namespace` is our own; `prefix` stands before every path, where the API server is behind
+    one. `bearer` gives the token to show now, `renew` looks for other credentials after one was refused: whether it is
+    worth asking again."""
 
     host: str
     port: int
     namespace: str
     tls: ssl.SSLContext | None = field(repr=False)
-    token_file: Path | None = None
-    token: str | None = field(default=None, repr=False)
-
-    @property
-    def url(self) -> str:
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'http' if self.tls is None else 'https'}://{shown}:{self.port}"
-
-    def bearer(self) -> str | None:
-        return self.token_file.read_text().strip() if self.token_file is not None else self.token
+    bearer: Callable[[], str | None] = field(default=_nobody, repr=False)
+    renew: Callable[[], bool] = field(default=_nothing_newer, repr=False)
+    prefix: str = ""
 
 
 def find_access() -> Access:
-    """In a Pod its service account, else KUBECONFIG (or ~/.kube/config). Raises TidemillError where there is
-    neither."""
+    """Raises TidemillError where there is neither a service account nor a kubeconfig that can be used."""
     host = os.environ.get("KUBERNETES_SERVICE_HOST")
-    if host and (SERVICE_ACCOUNT / "token").exists():
-        tls = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
-        port = int(os.environ.get("KUBERNETES_SERVICE_PORT", "443"))
-        namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
-        return Access(host, port, namespace, tls, token_file=SERVICE_ACCOUNT / "token")
-    path = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
-    if not path.exists():
-        raise TidemillError(
-            f"There is no cluster to speak to: this is no Pod with a service account, and there is no kubeconfig at "
-            f"{path}. Set KUBECONFIG."
-        )
-    return read_kubeconfig(path)
+    token = SERVICE_ACCOUNT / "token"
+    if not host or not token.exists():
+        from tidemill.adapters.kubernetes.kubeconfig import Kubeconfig
 
-
-def read_kubeconfig(path: Path) -> Access:
-    """The current context. Certificates and tokens; no exec plugins: a Pod needs none."""
-    import yaml
-
-    document = yaml.safe_load(path.read_text())
-    try:
-        context = _named(document["contexts"], document["current-context"])["context"]
-        cluster = _named(document["clusters"], context["cluster"])["cluster"]
-        user = _named(document["users"], context["user"])["user"]
-        scheme, _, rest = cluster["server"].partition("://")
-    except (KeyError, StopIteration, TypeError) as error:
-        raise TidemillError(f"The kubeconfig {path} names no complete current context: {error!r}.") from error
-    host, _, port = rest.rstrip("/").rpartition(":") if ":" in rest.rpartition("]")[2] else (rest.rstrip("/"), "", "")
-    tls = _tls(cluster, user) if scheme == "https" else None
-    token_file = user.get("tokenFile")
+        return Kubeconfig().access
     return Access(
-        host.strip("[]"),
-        int(port or (443 if tls else 80)),
-        context.get("namespace") or "default",
-        tls,
-        token_file=Path(token_file) if token_file else None,
-        token=user.get("token"),
+        host,
+        int(os.environ.get("KUBERNETES_SERVICE_PORT", "443")),
+        (SERVICE_ACCOUNT / "namespace").read_text().strip(),
+        ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt")),
+        lambda: token.read_text().strip(),  # each time: the kubelet renews it
     )
-
-
-def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(entry for entry in entries if entry["name"] == name)
-
-
-def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
-    authority = cluster.get("certificate-authority-data")
-    context = ssl.create_default_context(
-        cafile=cluster.get("certificate-authority"),
-        cadata=base64.b64decode(authority).decode() if authority else None,
-    )
-    if cluster.get("insecure-skip-tls-verify"):
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with tempfile.TemporaryDirectory() as folder:  # ssl reads a client's certificate from files alone
-        files = [_file(user, kind, Path(folder)) for kind in ("client-certificate", "client-key")]
-        if files[0] is not None:
-            context.load_cert_chain(files[0], files[1])
-    return context
-
-
-def _file(user: Mapping[str, Any], kind: str, folder: Path) -> str | None:
-    data = user.get(f"{kind}-data")
-    if data is None:
-        return user.get(kind)
-    path = folder / kind
-    path.touch(0o600)
-    path.write_bytes(base64.b64decode(data))
-    return str(path)

@@ -1,6 +1,6 @@
-"""The few calls to a Kubernetes API server that Tidemill's data plane makes, over the standard library's HTTP.
+"""The few calls to a Kubernetes API server that Tidemill makes, over the standard library's HTTP.
 
-The official client costs 58 MiB and 0.6 s to import, which each of the gateway's replicas would pay for one watch.
+The official client would cost each of four processes 35 to 58 MiB (docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -11,30 +11,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from tidemill.adapters.kubernetes.access import Access, find_access
+from tidemill.adapters.kubernetes.paths import path
 from tidemill.loop.errors import TemporaryError, TidemillError
 
 MANAGER = "tidemill"
 _SECONDS = 15.0
 _WATCH_SECONDS = 240  # the server ends a watch then, and we begin the next one
 _SILENCE = 30.0  # on top of that: longer silence is a dead connection
-_PLURALS = {
-    "ConfigMap": "configmaps",
-    "CustomResourceDefinition": "customresourcedefinitions",
-    "Deployment": "deployments",
-    "Event": "events",
-    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
-    "ModelLoop": "modelloops",
-    "ModelRollout": "modelrollouts",
-    "Pod": "pods",
-    "PodDisruptionBudget": "poddisruptionbudgets",
-    "Secret": "secrets",
-    "Service": "services",
-    "Workflow": "workflows",
-}
-
 Object = dict[str, Any]
 
 
@@ -51,10 +37,10 @@ class Gone(Exception):
 
 
 class KubernetesApi:
-    """Used from any number of threads; each keeps a connection of its own."""
+    """Used from any number of threads; each keeps a connection of its own. `seconds`: how long an answer may take."""
 
-    def __init__(self, access: Access | None = None) -> None:
-        self.access = access or find_access()
+    def __init__(self, access: Access | None = None, seconds: float = _SECONDS) -> None:
+        self.access, self._seconds = access or find_access(), seconds
         self._local = threading.local()
 
     def get(self, version: str, kind: str, namespace: str | None, name: str) -> Object | None:
@@ -87,7 +73,7 @@ class KubernetesApi:
     def create(self, document: Mapping[str, Any], check: bool = False) -> Object:
         """Raises ApiError with status 409 where the name is taken; one with `generateName` gets a new one. With `check`
         the server refuses what it does not know, too, and keeps nothing."""
-        where = path(document["apiVersion"], document["kind"], document["metadata"]["namespace"])
+        where = path(document["apiVersion"], document["kind"], document.get("metadata", {}).get("namespace"))
         query = {"fieldManager": MANAGER, **({"dryRun": "All", "fieldValidation": "Strict"} if check else {})}
         return self._call("POST", f"{where}?{urlencode(query)}", document, "application/json")
 
@@ -134,11 +120,12 @@ class KubernetesApi:
         query = {"watch": "true", "labelSelector": selector, "resourceVersion": since,
                  "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_SECONDS)}  # fmt: skip
         where = path(version, kind, namespace) + "?" + urlencode(query)
-        connection = self._connect(_WATCH_SECONDS + _SILENCE)
-        with closing(connection):
+        with closing(self._connect(_WATCH_SECONDS + _SILENCE)) as connection:
             try:
-                connection.request("GET", where, headers=self._headers())
+                connection.request("GET", self.access.prefix + where, headers=self._headers())
                 response = connection.getresponse()
+                if response.status == 401:
+                    self.access.renew()  # for whoever watches again
                 if response.status != 200:
                     raise _refused(response.status, response.read(), "GET", where)
                 while line := response.readline():
@@ -155,26 +142,35 @@ class KubernetesApi:
 
     def _text(self, method: str, where: str, body: Mapping[str, Any] | None = None, kind: str = "") -> str:
         sent = None if body is None else json.dumps(body).encode()
+        status, content = self._answer(method, where, sent, kind)
+        if status == 401 and self.access.renew():
+            self._hang_up()  # a certificate is shown when a connection is made
+            status, content = self._answer(method, where, sent, kind)
+        if status >= 300:
+            raise _refused(status, content, method, where)
+        return str(content, errors="replace")
+
+    def _answer(self, method: str, where: str, sent: bytes | None, kind: str) -> tuple[int, bytes]:
         headers = self._headers() | ({"Content-Type": kind} if kind else {})
         for last in (False, True):
             fresh = getattr(self._local, "connection", None) is None
+            if fresh:
+                self._local.connection = self._connect(self._seconds)
+            connection: http.client.HTTPConnection = self._local.connection
             try:
-                if fresh:
-                    self._local.connection = self._connect(_SECONDS)
-                connection = self._local.connection
-                connection.request(method, where, sent, headers)
+                connection.request(method, self.access.prefix + where, sent, headers)
                 response = connection.getresponse()
-                content = response.read()
-                break
+                return response.status, response.read()
             except (OSError, http.client.HTTPException) as error:
-                self._local.connection.close()
-                self._local.connection = None
+                self._hang_up()
                 # A kept connection may have died since; all that we ask may be asked twice.
                 if last or fresh:
                     raise self._away(error) from error
-        if response.status >= 300:
-            raise _refused(response.status, content, method, where)
-        return str(content, errors="replace")
+        raise AssertionError("the last try returns or raises")
+
+    def _hang_up(self) -> None:
+        self._local.connection.close()
+        self._local.connection = None
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         access = self.access
@@ -191,14 +187,6 @@ class KubernetesApi:
         return TemporaryError(
             f"The API server at {self.access.host}:{self.access.port} does not answer: {error or type(error).__name__}."
         )
-
-
-def path(version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
-    parts = ["api" if "/" not in version else "apis", version]
-    if namespace is not None:
-        parts += ["namespaces", quote(namespace)]
-    parts.append(_PLURALS[kind])
-    return "/" + "/".join(parts if name is None else [*parts, quote(name)])
 
 
 def _refused(status: int, content: bytes | str, method: str, where: str) -> Exception:

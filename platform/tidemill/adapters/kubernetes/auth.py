@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tidemill.adapters.kubernetes.asynchronous import AsyncKubernetesApi
-
-_REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
-_ACCESS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+from tidemill.adapters.kubernetes.api import KubernetesApi
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class User:
 class KubernetesAuth:
     """`audience` is whom tokens must be made for; None: for the API server, as `kubectl create token` makes them."""
 
-    def __init__(self, api: AsyncKubernetesApi, audience: str | None = None) -> None:
+    def __init__(self, api: KubernetesApi, audience: str | None = None) -> None:
         self._api, self._audience = api, audience
 
     async def user(self, token: str) -> User | str:
@@ -32,7 +30,7 @@ class KubernetesAuth:
         if self._audience is not None:
             spec["audiences"] = [self._audience]
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
-        status = (await self._api.create(_REVIEW, body)).get("status", {})
+        status = (await asyncio.to_thread(self._api.create, body)).get("status", {})
         if not status.get("authenticated"):
             return "it is not valid: forged, expired, or made for another audience"
         # An authenticator that knows no audiences leaves them out; its word is good for the API server alone.
@@ -53,4 +51,4 @@ class KubernetesAuth:
         else:
             spec["resourceAttributes"] = {key: value for key, value in resource.items() if value}
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        return bool((await self._api.create(_ACCESS, body)).get("status", {}).get("allowed"))
+        return bool((await asyncio.to_thread(self._api.create, body)).get("status", {}).get("allowed"))

@@ -7,13 +7,12 @@ gateway loses a version that it still asks. An object that has such a name and i
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
 
+from tidemill.adapters.kubernetes.answering import answers
 from tidemill.adapters.kubernetes.api import ApiError, KubernetesApi, Object
 from tidemill.adapters.kubernetes.model_deployment import (
     ModelServing,
@@ -23,8 +22,9 @@ from tidemill.adapters.kubernetes.model_deployment import (
     selector,
 )
 from tidemill.adapters.kubernetes.ownership import is_ours, left_alone
-from tidemill.adapters.kubernetes.pod_reasons import is_rolled_out, why_not_ready
+from tidemill.adapters.kubernetes.pod_reasons import can_go_on, is_rolled_out, why_not_ready
 from tidemill.adapters.kubernetes.route_map import RouteMap
+from tidemill.adapters.kubernetes.unused_versions import UnusedVersions
 from tidemill.adapters.route_document import named
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.errors import NotReady, TidemillError
@@ -34,26 +34,8 @@ from tidemill.loop.ports import Clock
 from tidemill.spec.model_loop import ModelLoop
 
 GRACE = timedelta(minutes=5)
-UNUSED = "tidemill.dev/unused-since"  # annotation of a Deployment that nothing names
 _AGAIN = timedelta(minutes=1)  # what was applied is applied again after this, in case somebody changed it
-_KINDS = (("autoscaling/v2", "HorizontalPodAutoscaler"), ("policy/v1", "PodDisruptionBudget"), ("v1", "Service"))
 _LATELY = timedelta(seconds=5)
-_SECONDS = 2.0
-
-
-def answers(endpoint: str, loop: str, version: str) -> str | None:
-    """None where the version is ready there, else what is heard instead."""
-    parts = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
-    try:
-        connection.request("GET", f"/v2/models/{quote(loop)}/versions/{quote(version)}/ready")
-        response = connection.getresponse()
-        response.read()
-        return None if response.status == 200 else f"it answers {response.status}"
-    except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
-    finally:
-        connection.close()
 
 
 @dataclass
@@ -85,30 +67,42 @@ class DeploymentServing:
         self._loop, self._namespace, self._serving = loop.metadata.name, namespace, serving
         self._api, self._clock, self._owner, self._grace, self._ask = api, clock, owner, grace, ask
         self._map = RouteMap(loop, namespace, api, owner)
+        self._unused = UnusedVersions(api, namespace, self._loop, owner)
         self._prepared: dict[str, ModelVersion] = {}
         self._memory = memory or Memory()
         self._named_at: dict[str, datetime] = {}
 
     def prepare(self, version: ModelVersion) -> Readiness:
-        """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own
-        words why not. Raises TemporaryError where the API server is away."""
+        """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own words
+        why not. One that has traffic already keeps it while one of its Pods answers; the message is then what is
+        wrong. Raises TemporaryError where the API server is away."""
         self._prepared[version.version] = version
         self._named_at[version.version] = self._clock.now()
         deployment, refused = self._ensure(version)
         self._sweep()
         serves = version.version in self._routed()
-        if deployment is None or (refused is not None and not serves):
+        if not serves and (deployment is None or refused is not None):
             return Readiness(False, str(refused), Reason.NOT_READY)
-        if not is_rolled_out(deployment, serves):
-            return why_not_ready(deployment, self._pods(version))
+        wrong = ""
+        if deployment is None or not is_rolled_out(deployment):
+            pods = self._pods(version)
+            unready = (
+                Readiness(False, str(refused), Reason.NOT_READY)
+                if deployment is None
+                else why_not_ready(deployment, pods)
+            )
+            if not (serves and can_go_on(pods, version.digest)):
+                return unready
+            wrong = unready.message
         where = endpoint(self._loop, version.version, self._namespace)
         heard = self._ask(where, self._loop, version.version)
         if heard is None:
-            return Readiness(True)
+            return Readiness(True, wrong)
         self._memory.applied.pop(version.version, None)
         _, refused = self._ensure(version)  # its Service may be gone, or another's
         # Gateways reach what serves already, or fall back by themselves: that we do not is no reason to take it away.
-        said = str(refused or f"Deployment {deployment['metadata']['name']}: nothing at {where} yet: {heard}.")
+        name = object_name(self._loop, version.version)
+        said = str(refused or f"Deployment {name}: nothing at {where} yet: {heard}.")
         return Readiness(serves, said, None if serves else Reason.NOT_READY)
 
     def set_route(self, route: Route) -> None:
@@ -136,8 +130,7 @@ class DeploymentServing:
     def release(self) -> None:
         """Deletes the route and every version of the loop, for a loop that has no owner to go with."""
         self._map.delete()
-        for deployment in self._deployments():
-            self._delete(deployment["metadata"]["name"])
+        self._unused.delete_all()
 
     def _ensure(self, version: ModelVersion) -> tuple[Object | None, TidemillError | None]:
         """The Deployment as it is now, if it is ours, and what keeps it from being what we want it to be."""
@@ -165,8 +158,7 @@ class DeploymentServing:
         if current["spec"].get("replicas", 1) < self._serving.least:  # an autoscaler leaves none at none
             where = ("apps/v1", "Deployment", self._namespace, name)
             current = self._api.merge(*where, {"spec": {"replicas": self._serving.least}})
-        if UNUSED in (current["metadata"].get("annotations") or {}):
-            self._mark(name, None)
+        self._unused.keep(current)
         return current, None
 
     def _theirs(self, wanted: Sequence[Object], deployment: Object | None) -> list[tuple[str, Object]]:
@@ -194,38 +186,9 @@ class DeploymentServing:
         return pods
 
     def _sweep(self) -> None:
-        """Marks what nothing names, and deletes what was marked long enough ago."""
         now = self._clock.now()
         if self._memory.swept is not None and now - self._memory.swept < _AGAIN:
             return
         self._memory.swept = now
         keep = self._routed() | {name for name, at in self._named_at.items() if now - at < self._grace}
-        names = {object_name(self._loop, version) for version in keep}
-        for deployment in self._deployments():
-            name = deployment["metadata"]["name"]
-            since = (deployment["metadata"].get("annotations") or {}).get(UNUSED)
-            if name in names:
-                if since is not None:
-                    self._mark(name, None)
-            elif since is None:
-                self._mark(name, now.isoformat())
-            elif now - datetime.fromisoformat(since) >= self._grace:
-                self._delete(name)
-
-    def _deployments(self) -> list[Object]:
-        wanted = {**selector(self._loop), "app.kubernetes.io/managed-by": "tidemill"}
-        query = ",".join(f"{name}={value}" for name, value in wanted.items())
-        found: list[Object] = self._api.list("apps/v1", "Deployment", self._namespace, query)["items"]
-        return found
-
-    def _mark(self, name: str, since: str | None) -> None:
-        patch = {"metadata": {"annotations": {UNUSED: since}}}
-        self._api.merge("apps/v1", "Deployment", self._namespace, name, patch)
-
-    def _delete(self, name: str) -> None:
-        for version, kind in _KINDS:
-            found = self._api.get(version, kind, self._namespace, name)
-            if found is not None and is_ours(found, self._loop, self._owner):
-                self._api.delete(version, kind, self._namespace, name)
-        # Last: while it is there, a killed process finds the rest again.
-        self._api.delete("apps/v1", "Deployment", self._namespace, name)
+        self._unused.sweep(keep, now, self._grace)

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidemill.adapters.kubernetes.variables import plain_variables, secret_variables, whole_secrets
+from tidemill.adapters.step_settings import SecretEnv
 from tidemill.loop.model import ModelVersion
 
 PORT = 8080
 COMPONENT = "model-server"
+DIGEST = "TIDEMILL_MODEL_DIGEST"  # the variable that says which artifact a Pod is to serve, and no other
 _LONGEST = 63  # of a Service's name, which must also begin with a letter
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
@@ -24,8 +27,7 @@ Object = dict[str, Any]
 @dataclass(frozen=True)
 class ModelServing:
     """How versions are served. `image` holds the packages that the model was trained with; `environment` and
-    `credentials` (names of Secrets) say where the store is and who asks. With as many `most` as `least` replicas there
-    is no autoscaler."""
+    `secrets` say where the store is and who asks. With as many `most` as `least` replicas there is no autoscaler."""
 
     image: str
     pull_policy: str = "IfNotPresent"
@@ -36,7 +38,7 @@ class ModelServing:
     requests: Mapping[str, str] = field(default_factory=lambda: {"cpu": "100m", "memory": "256Mi"})
     limits: Mapping[str, str] = field(default_factory=lambda: {"memory": "1Gi"})
     environment: Mapping[str, str] = field(default_factory=dict)
-    credentials: Sequence[str] = ()
+    secrets: Sequence[SecretEnv] = ()
     service_account: str | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
@@ -133,24 +135,24 @@ def _pod(chosen: dict[str, str], loop: str, version: ModelVersion, serving: Mode
 
 
 def _container(loop: str, version: ModelVersion, serving: ModelServing) -> Object:
-    environment = {
-        "HOME": "/tmp",
-        **serving.environment,
+    given = {"HOME": "/tmp", **serving.environment}
+    ours = {
         "TIDEMILL_MODEL_URI": version.uri,
-        "TIDEMILL_MODEL_DIGEST": version.digest,
+        DIGEST: version.digest,
         "TIDEMILL_MODEL_VERSION": version.version,
         "TIDEMILL_MODEL_LOOP": loop,
         "TIDEMILL_PORT": str(PORT),
         "TIDEMILL_DRAIN_SECONDS": str(serving.drain_seconds),
     }
-    secret = [{"secretRef": {"name": name}} for name in serving.credentials]
+    environment = {**plain_variables(given), **secret_variables(serving.secrets), **plain_variables(ours)}
+    whole = whole_secrets(serving.secrets)
     return {
         "name": "model",
         "image": serving.image,
         "imagePullPolicy": serving.pull_policy,
         "command": ["tidemill", "model-server"],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
-        **({"envFrom": secret} if secret else {}),
+        "env": [*environment.values()],
+        **({"envFrom": whole} if whole else {}),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": {"requests": dict(serving.requests), "limits": dict(serving.limits)},
         "securityContext": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tidemill.adapters.kubernetes.model_deployment import DIGEST
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Readiness
 
@@ -14,17 +15,19 @@ _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
 _LONGEST = 800
 
 
-def is_rolled_out(deployment: Object, serves: bool) -> bool:
-    """Whether every Pod that is wanted is there, in the present form. One that `serves` already is asked for less: it
-    may grow, or change its image, without losing its traffic."""
+def is_rolled_out(deployment: Object) -> bool:
+    """Whether every Pod that is wanted is there, in the present form: what a version needs to be given weight."""
     status, spec = deployment.get("status", {}), deployment["spec"]
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
         return False
-    available = status.get("availableReplicas", 0)
-    if serves:
-        return bool(available >= 1)
     wanted = spec.get("replicas", 1)
-    return bool(wanted >= 1 and min(available, status.get("updatedReplicas", 0)) >= wanted)
+    return bool(wanted >= 1 and min(status.get("availableReplicas", 0), status.get("updatedReplicas", 0)) >= wanted)
+
+
+def can_go_on(pods: Sequence[Object], digest: str) -> bool:
+    """Whether a Pod answers with the artifact of this digest: what a version needs to keep the traffic that it has.
+    Its Deployment may be changed meanwhile, or be put back: what is said of that tells nothing of the Pods."""
+    return any(_is_ready(pod) and _digest(pod) == digest for pod in pods)
 
 
 def why_not_ready(deployment: Object, pods: Sequence[Object]) -> Readiness:
@@ -36,6 +39,17 @@ def why_not_ready(deployment: Object, pods: Sequence[Object]) -> Readiness:
     text = said[0][1][:_LONGEST]
     reason = Reason.ARTIFACT_CHANGED if "ArtifactChanged:" in text else Reason.NOT_READY
     return Readiness(False, f"Deployment {name}: {text}", reason)
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return ready and not pod["metadata"].get("deletionTimestamp")
+
+
+def _digest(pod: Object) -> str | None:
+    variables = (entry for container in pod["spec"]["containers"] for entry in container.get("env", ()))
+    return next((entry.get("value") for entry in variables if entry["name"] == DIGEST), None)
 
 
 def _of_pod(pod: Object) -> Iterator[tuple[int, str]]:

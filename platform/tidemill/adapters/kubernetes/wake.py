@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 
-from tidemill.adapters.kubernetes.asynchronous import AsyncKubernetesApi
+from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.loop.errors import TidemillError
 
 ANNOTATION = "tidemill.dev/woken-at"
@@ -13,14 +14,14 @@ _log = logging.getLogger(__name__)
 
 
 class KubernetesWake:
-    def __init__(self, api: AsyncKubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def __call__(self, namespace: str, name: str) -> bool:
         """False where it could not be said: what is recorded is acted on all the same, by the next tick."""
-        path = f"/apis/tidemill.dev/v1alpha1/namespaces/{namespace}/modelloops/{name}"
+        patch = {"metadata": {"annotations": {ANNOTATION: datetime.now(UTC).isoformat()}}}
         try:
-            await self._api.merge(path, {"metadata": {"annotations": {ANNOTATION: datetime.now(UTC).isoformat()}}})
+            await asyncio.to_thread(self._api.merge, "tidemill.dev/v1alpha1", "ModelLoop", namespace, name, patch)
         except TidemillError as error:
             _log.warning("loop %s/%s was not woken: %s", namespace, name, error)
             return False

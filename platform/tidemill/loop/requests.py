@@ -12,6 +12,7 @@ from .asking import OF_ROLLOUT
 from .asking import ask as ask
 from .blocks import running_rollout
 from .context import Context, Event, Write
+from .promise import promised
 from .rollouts import abort, crown
 
 
@@ -91,7 +92,7 @@ def _roll_back(
     reigns = [r for r in context.state.documents(context.name, "reign") if r["version"] == current["previous"]]
     result = {
         "register": {"baseline_version": reigns[-1]["baseline"] if reigns else current["baseline"]},
-        "evaluate": {"excess": reigns[-1]["excess"] if reigns else 0.0},
+        "evaluate": promised(reigns[-1] if reigns else {}),
     }
     turn = reigns[-1]["turn"] if reigns else ""
     writes = crown(context, current["previous"], turn, result, now, Reason.ROLLED_BACK_BY_PERSON)

@@ -11,6 +11,7 @@ from tidemill.decisions.verdict import Reason, Verdict
 from .blocks import running_rollout, sound_blocks
 from .context import Context, Event, Write
 from .model import Readiness
+from .promise import promised
 
 
 def crown(
@@ -25,7 +26,7 @@ def crown(
         "first_since": now.isoformat() if before is None else before["first_since"],
         "previous": None if before is None else before["version"],
         "baseline": result.get("register", {}).get("baseline_version"),
-        "excess": result.get("evaluate", {}).get("excess", 0.0),
+        **promised(result.get("evaluate", {})),
         "reason": str(reason),
     }
     # What was said of the old champion's performance is answered by replacing it.
@@ -51,7 +52,7 @@ def begin_rollout(context: Context, turn: dict[str, Any], result: Any, now: date
         "started_at": now.isoformat(),
         "steps": [],
         "approved": False,
-        "result": {"register": dict(result["register"]), "evaluate": {"excess": result["evaluate"].get("excess", 0.0)}},
+        "result": {"register": dict(result["register"]), "evaluate": promised(result["evaluate"])},
     }
     return [Write("rollout", turn["id"], document)]
 

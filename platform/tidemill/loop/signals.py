@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.decisions import signals as decide
+from tidemill.decisions.performance import PerformanceBlock, performance
 from tidemill.decisions.verdict import Reason
 
+from . import promise
 from .blocks import sound_blocks
 from .context import Context, Event, Write
 from .turns import admitted, admitted_rows
@@ -27,7 +29,8 @@ def raise_signals(context: Context, now: datetime) -> None:
     )
     if triggers.performance is not None:
         rule = triggers.performance
-        found += decide.performance(_performance(context, champion), rule.tolerance, rule.false_alarms)
+        blocks, before = _performance(context, champion)
+        found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion), before)
     known = {signal["id"] for signal in context.state.documents(context.name, "signal")}
     for signal in found:
         if signal.id not in known:
@@ -49,15 +52,19 @@ def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:
     return datetime.fromisoformat(moment)
 
 
-def _performance(context: Context, champion: dict[str, Any]) -> list[decide.PerformanceBlock]:
-    """What the champion lost and what it promised, since it became champion."""
-    since = champion["since"]
-    version = champion["version"]
-    return [
-        decide.PerformanceBlock(block["id"], own["n"], own["loss"], own["promised"] + champion["excess"])
-        for block in sound_blocks(context)
-        if block["closed_at"] > since and (own := block["versions"].get(version)) is not None
-    ]
+def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
+    """What the champion lost and what it promised, since it became champion; and what those before it did."""
+    reigns = [reign for reign in context.state.documents(context.name, "reign") if reign["since"] < champion["since"]]
+    reigns = [*sorted(reigns, key=lambda reign: str(reign["since"])), champion]
+    blocks: list[PerformanceBlock] = []
+    before: list[PerformanceBlock] = []
+    for block in sound_blocks(context):
+        reign = next((reign for reign in reversed(reigns) if reign["since"] < block["closed_at"]), None)
+        if reign is None or (own := block["versions"].get(reign["version"])) is None:
+            continue
+        found = PerformanceBlock(block["id"], own["n"], own["loss"], own["promised"] + reign["excess"])
+        (blocks if reign is champion else before).append(found)
+    return blocks, before
 
 
 def _drift(context: Context, known: set[str], now: datetime) -> None:

@@ -65,6 +65,31 @@ def test_a_champion_that_saw_the_hold_out_is_compared_in_the_rollout() -> None:
     assert "rollout" in verdict.message
 
 
+@pytest.mark.parametrize("rows", [1, 3000])
+def test_slices_are_left_to_the_rollout_where_the_champion_saw_any_of_the_rows(rows: int) -> None:
+    worse = replace(GOOD, slices=slices(JFK=SliceScore(900, 0.9, 0.5, Noise(0.01, 7))))
+    assert accept(worse, RULE).reason is Reason.SLICE_WORSE
+    assert accept(replace(worse, champion_seen_rows=rows), RULE).action is AcceptAction.ACCEPT
+    assert accept(replace(worse, champion=None), RULE).action is AcceptAction.ACCEPT
+    assert (
+        accept(replace(GOOD, champion={"log_loss": 0.4}, champion_seen_rows=rows), RULE).action is AcceptAction.ACCEPT
+    )
+
+
+def test_the_smallest_slice_that_is_judged_has_200_rows() -> None:
+    found = slices(JFK=SliceScore(200, 0.7, 0.5, Noise(0.01, 7)), EWR=SliceScore(199, 0.7, 0.5, Noise(0.01, 7)))
+    evidence = accept(replace(GOOD, slices=found), RULE).evidence
+    assert (evidence["worse"], evidence["slices_judged"], evidence["slices_too_small"]) == (["origin=JFK"], 1, 1)
+
+
+def test_the_evidence_holds_the_figures_that_were_compared() -> None:
+    evidence = accept(replace(GOOD, champion={"log_loss": NAN}), RULE).evidence
+    assert evidence == {"primary": "log_loss", "rows": 5000, "challenger": 0.48, "baseline": 0.52, "champion": None,
+                        "champion_seen_rows": 0, "slices_judged": 0, "slices_too_small": 0}  # fmt: skip
+    assert accept(replace(GOOD, champion=None), RULE).message.endswith("there is no champion yet.")
+    assert "champion 0.4900" in accept(GOOD, RULE).message
+
+
 def test_a_champion_that_gives_no_number_is_beaten_by_any_that_does() -> None:
     assert accept(replace(GOOD, champion={"log_loss": NAN}), RULE).action is AcceptAction.ACCEPT
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from tidemill.decisions.performance import CAUTIOUS, PerformanceBlock, performance
 from tidemill.decisions.verdict import Reason
 from tidemill.stats.daily import Noise
+from tidemill.stats.edetector import detect
+from tidemill.stats.persistence import inflation, learn, long_run
 from tidemill.stats.scores import entropy_rows, log_loss_rows
 
 YEARLY = 1 / 365.25
@@ -198,3 +200,28 @@ def test_signals_have_unique_ids_and_the_past_does_not_change(losses: list[float
     assert len(set(whole)) == len(whole)
     part = [signal.id for signal in performance(days[:cut], 0.01, 1 / 30, EXACT)]
     assert whole[: len(part)] == part
+
+
+def test_the_formula_by_hand() -> None:
+    """Day by day: the bound of the promise, that of the served days from the 15th on, and what the e-detector sees."""
+    rng = np.random.default_rng(10)
+    x, before = spells(rng, 200, 0.5, 0.03), spells(rng, 50, 0.3, 0.03)
+    x[60:] += 0.15
+    promise, tolerance, rate = Noise(0.01, 5), 0.02, 1 / 200
+    learnt = learn(np.clip(np.concatenate([before, x]) / 0.1, -1, 1))
+    bound = promise.bound(1 - 91 / 200)
+    values, doubts, lowest = [], [], np.inf
+    for day in range(200):
+        phi = learnt.phi[50 + day]
+        if day >= 14:
+            kept = np.clip(x[:day], -0.1, 0.1)
+            spread = np.sqrt(float(long_run(phi)) * learnt.variance[50 + day] * 0.1**2 / day)
+            lowest = min(lowest, kept.mean() + 2 * spread)
+        doubts.append(max(0.0, min(bound * np.sqrt(float(inflation(np.array([phi]), 5)[0])), lowest)))
+        today, yesterday = (np.clip((x[max(d, 0)] - doubts[-1] - 0.02) / 0.1, -1, 1) for d in (day, day - 1))
+        values.append((today - phi * yesterday) / (1 + phi))
+    expected = detect(values, rate).alarms
+    found = performance(served(x), tolerance, rate, promise, served(before))
+    assert [int(signal.evidence["until"]) for signal in found] == list(expected)
+    assert len(expected) > 1
+    assert [signal.evidence["doubt"] for signal in found] == pytest.approx([doubts[day] for day in expected])

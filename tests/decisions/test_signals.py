@@ -54,6 +54,18 @@ def test_new_data_counts_from_what_the_last_turn_saw() -> None:
     assert new_data(1000, 0, 0.25) == new_data(1000, 100, None) == []
 
 
+def test_growth_is_a_row_at_least() -> None:
+    assert [new_data(rows, 100, 0.001) != [] for rows in (100, 101)] == [False, True]
+    assert new_data(101, 100, 0.001)[0].id == "newdata-101"
+    assert new_data(4, 3, 0.0)[0].id == "newdata-4"
+
+
+def test_what_grew_is_told() -> None:
+    (signal,) = new_data(150, 100, 0.25)
+    assert signal.message == "150 admitted rows are 50% more than the last turn's 100."
+    assert signal.evidence == {"admitted_rows": 150, "trained_rows": 100, "growth": 0.25}
+
+
 @given(st.integers(1, 10**6), st.floats(1, 20), st.floats(0, 2))
 def test_new_data_signals_exactly_where_data_grew_enough(trained: int, ratio: float, growth: float) -> None:
     admitted = int(trained * ratio)

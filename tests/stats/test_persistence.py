@@ -46,15 +46,40 @@ def test_a_short_history_is_the_usual_one() -> None:
     assert len(learn(np.array([])).phi) == 0
 
 
-def test_the_usual_value_is_worth_four_weeks() -> None:
-    """By hand: after 28 more days the ratio lies half way between the usual one and what was seen."""
-    x = np.tile([1.0, -1.0], 30)[: 13 + 28 + 1]  # a sawtooth of two days: u = +-2, its means over seven days +-2/7
-    seen, usual = 7 * (2 / 7) ** 2 / 4, 1.83
-    phi = learn(x).phi[-1]
-    assert 0 < phi < USUAL
-    longer = np.tile([1.0, -1.0], 2000)
-    assert seen < 1 < (seen + usual) / 2 + 0.1
-    assert learn(longer).phi[-1] == 0
+def ratio(phi: float) -> float:
+    """7 Var(mean of u over 7 days) / Var(u), u_t = x_t - x_(t-7), from the autocovariance of x."""
+    x = lambda lag: phi ** abs(lag)  # noqa: E731
+    u = lambda lag: 2 * x(lag) - x(lag - 7) - x(lag + 7)  # noqa: E731
+    return 7 * sum(u(i - j) for i in range(7) for j in range(7)) / 49 / u(0)
+
+
+def by_hand(x: np.ndarray, t: int) -> tuple[float, float]:
+    """The ratio behind phi, and the variance of a day, from x[:t], day by day."""
+    u = [x[day] - x[day - 7] for day in range(7, t)]
+    cut = []
+    for day, value in enumerate(u):
+        limit = 2 * np.sqrt(np.mean(np.square(u[:day]))) if day >= 14 else np.inf
+        cut.append(float(np.clip(value, -limit, limit)))
+    weeks = [np.mean(cut[day - 6 : day + 1]) for day in range(6, len(cut))]
+    seen = 7 * np.mean(np.square(weeks)) / np.mean(np.square(cut))
+    return (len(weeks) * seen + 28 * ratio(0.4)) / (len(weeks) + 28), float(np.mean(np.square(u)) / 2)
+
+
+@pytest.mark.parametrize("t", [14, 20, 22, 23, 35, 60, 99])
+@pytest.mark.parametrize("size", [0.05, 1.0])
+def test_the_formula_by_hand(t: int, size: float) -> None:
+    """With a jump after five weeks, which is cut."""
+    x = size * spells(np.random.default_rng(9), 100, 0.5)
+    x[35:] += 5 * size
+    expected, variance = by_hand(x, t)
+    found = learn(x)
+    assert ratio(float(found.phi[t])) == pytest.approx(expected, abs=0.01)
+    assert 0 < found.phi[t] < MOST
+    assert found.variance[t] == pytest.approx(variance)
+
+
+def test_what_comes_and_goes_within_a_week_has_no_persistence() -> None:
+    assert learn(np.tile([1.0, -1.0], 2000)).phi[-1] == 0
 
 
 def test_the_weekday_is_no_persistence() -> None:

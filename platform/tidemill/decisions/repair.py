@@ -96,6 +96,6 @@ def _winsorised(gains: Sequence[float]) -> list[float]:
     values, size = [], 0.0
     for index, gain in enumerate(gains):
         scale = SCALE * size / max(index, 1)
-        values.append(float(winsorise([gain], scale)[0]) if scale > 0 else 0.0)
+        values.append(float(*winsorise([gain], scale)) if scale > 0 else 0.0)
         size += abs(gain)
     return values

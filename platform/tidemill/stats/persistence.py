@@ -74,7 +74,7 @@ def long_run(phi: Array) -> Array:
 
 def _before(squares: Array) -> Array:
     """The sum of all before each."""
-    return np.concatenate([[0.0], np.cumsum(squares)[:-1]]) if len(squares) else squares
+    return np.concatenate([[0.0], np.cumsum(squares)])[:-1]
 
 
 def _variance_of_mean(phi: Array, days: int) -> Array:

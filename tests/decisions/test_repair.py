@@ -35,6 +35,8 @@ def test_without_blocks_it_never_serves() -> None:
     verdict = repair([], serving=False)
     assert (verdict.action, verdict.reason) == (RepairAction.WITHDRAW, Reason.NOT_EARNED)
     assert repair([], serving=True).action is RepairAction.WITHDRAW
+    assert verdict.evidence == {"blocks": 0, "gain": 0.0, "e": 1.0, "serves_above": 1.0, "withdrawn_below": 0.5}
+    assert "after 0 days, mean gain +0.0000" in verdict.message
 
 
 def test_a_correction_that_turns_harmful_is_withdrawn() -> None:

@@ -72,7 +72,7 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
 def _reached(rows: int, base: int, growth: float) -> int:
     """The largest of base, base (1 + growth), base (1 + growth)^2, ... that `rows` reach; growth is a row at least."""
     factor = 1 + max(growth, 1 / base)
-    times = max(round(log(rows / base) / log(factor)) + 1, 0) if rows > base else 0
+    times = round(log(rows / base) / log(factor)) + 1 if rows > base else 0
     while times and ceil(base * factor**times) > rows:
         times -= 1
     return ceil(base * factor**times)

@@ -106,6 +106,12 @@ def test_noise_of_one_comparison_excuses_no_other() -> None:
     assert accept(behind, RULE).reason is Reason.NO_BETTER_THAN_CHAMPION
 
 
+@pytest.mark.parametrize("min_gain", [0.0, -0.01])
+def test_the_first_model_is_told_that_no_noise_is_allowed_for(min_gain: float) -> None:
+    behind = replace(GOOD, champion=None, baseline={"log_loss": 0.475}, noise={"baseline": Noise(0.01, 7)})
+    assert "beyond noise of 0.0000" in accept(behind, Accept(min_gain=min_gain)).message
+
+
 def test_noise_is_allowed_for_only_where_a_champion_serves_meanwhile() -> None:
     """The first model of a loop has no rollout to pass: it beats the baseline outright or not at all."""
     behind = replace(GOOD, baseline={"log_loss": 0.475}, noise={"baseline": Noise(0.01, 7), "champion": Noise(0.01, 7)})

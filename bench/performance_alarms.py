@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng, begun = np.random.default_rng(options.seed), time.perf_counter()
-    worlds = [World("plain", phi, sd) for phi in (0.0, 0.5, 0.8) for sd in (0.015, 0.03, 0.06)]
+    worlds = [World("plain", phi, sd) for phi in (0.0, 0.5, 0.8) for sd in (0.015, 0.03, 0.06, 0.12)]
     worlds += [World(shape, 0.8, sd) for shape in ("with noise", "heavy", "skewed", "weekday") for sd in (0.03, 0.06)]
     rules = (("known", True, 0), ("new loop", False, 0), ("90 days before", False, HISTORY))
 
@@ -106,7 +106,7 @@ def main() -> None:
     print("\nA lasting loss from day 60 of a reign: median days until it is seen, and share seen within 180 days")
     print(f"{'loss':>5} {'phi':>4} {'sd':>6}" + "".join(f"{name:>16}" for name in ("known", "as it is")))
     for loss in (0.03, 0.05, 0.1):
-        for world in worlds[:9]:
+        for world in worlds[:12]:
             told = []
             for known in (True, False):
                 days = np.array([delay(rng, world, loss, known, 60) for _ in range(options.runs)])

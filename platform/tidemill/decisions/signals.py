@@ -58,7 +58,7 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
 
     Each further growth by that share is a signal of its own: where a turn failed, the next one is not lost with it.
     """
-    if growth is None or trained_rows <= 0:
+    if growth is None or not 0 < trained_rows < admitted_rows:
         return []
     needed = _reached(admitted_rows, trained_rows, growth)
     if needed <= trained_rows:
@@ -70,9 +70,10 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
 
 
 def _reached(rows: int, base: int, growth: float) -> int:
-    """The largest of base, base (1 + growth), base (1 + growth)^2, ... that `rows` reach; growth is a row at least."""
+    """The largest of base, base (1 + growth), base (1 + growth)^2, ... that `rows` (more than base) reach; growth is a
+    row at least."""
     factor = 1 + max(growth, 1 / base)
-    times = round(log(rows / base) / log(factor)) + 1 if rows > base else 0
+    times = round(log(rows / base) / log(factor)) + 1
     while times and ceil(base * factor**times) > rows:
         times -= 1
     return ceil(base * factor**times)

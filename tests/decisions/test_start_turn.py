@@ -54,6 +54,13 @@ def test_each_reason_to_wait(change: dict, reason: Reason) -> None:
     json.dumps(verdict.evidence)
 
 
+def test_only_the_first_turn_waits_for_enough_rows() -> None:
+    assert start(replace(READY, admitted_rows=1), LIMITS, 2000).action is StartAction.START
+    first = replace(READY, champion_exists=False, admitted_rows=1)
+    assert start(first, LIMITS, 2000).reason is Reason.TOO_LITTLE_DATA
+    assert start(replace(first, signals=(MANUAL,)), LIMITS, 2000).action is StartAction.START
+
+
 def test_what_is_waited_for_is_in_the_evidence() -> None:
     of = lambda **change: start(replace(READY, **change), LIMITS, 2000).evidence  # noqa: E731
     assert of(signals=(MANUAL,), admitted_rows=0) == {"admitted_rows": 0, "needed": 1}

@@ -154,7 +154,7 @@ def test_a_champion_that_was_better_for_a_while_is_not_held_to_it() -> None:
 @pytest.mark.parametrize(("days", "confirmed"), [(13, False), (14, True)])
 def test_two_weeks_of_serving_confirm_a_promise_and_less_do_not(days: int, confirmed: bool) -> None:
     """After them come terrible days, which confirm nothing."""
-    found = performance(served(np.repeat([-0.05, 1.0], [days, 40])), 0.2, 1 / 200, Noise(0.2, 7))
+    found = performance(served(np.repeat([-0.05, 1.0], [days, 120])), 0.2, 1 / 200, Noise(0.2, 7))
     assert (found[0].evidence["doubt"] == 0) == confirmed
 
 

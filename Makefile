@@ -66,6 +66,14 @@ bench: install  ## Every benchmark, one after the other; results as JSON in out/
 	  $(BIN)/python $$bench | tee out/bench/$$name.json || exit 1; \
 	done
 
+# A sample that is drawn by a seed; ONLY="accept repair" draws from those modules alone.
+SEED ?= 1
+SAMPLE ?= 60
+MINUTES ?= 20
+.PHONY: mutants
+mutants: install  ## Do the tests of decisions/ and stats/ notice wrong code? A random sample (SEED, SAMPLE, MINUTES, ONLY)
+	$(BIN)/python ci/mutants.py --seed $(SEED) --sample $(SAMPLE) --minutes $(MINUTES) $(if $(ONLY),--only $(ONLY))
+
 .PHONY: images
 images:  ## Build the images: platform, components, model-server
 	@ci/images

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tidemill.decisions.repair import RepairAction, RepairBlock, repair
@@ -34,6 +35,8 @@ def test_without_blocks_it_never_serves() -> None:
     verdict = repair([], serving=False)
     assert (verdict.action, verdict.reason) == (RepairAction.WITHDRAW, Reason.NOT_EARNED)
     assert repair([], serving=True).action is RepairAction.WITHDRAW
+    assert verdict.evidence == {"blocks": 0, "gain": 0.0, "e": 1.0, "serves_above": 1.0, "withdrawn_below": 0.5}
+    assert "after 0 days, mean gain +0.0000" in verdict.message
 
 
 def test_a_correction_that_turns_harmful_is_withdrawn() -> None:
@@ -92,6 +95,20 @@ def test_a_correction_that_never_gains_never_serves(gains: list[float]) -> None:
 def test_the_first_gain_sets_the_scale_and_is_not_bet_on() -> None:
     assert days_on([10.0]) == [False]
     assert days_on([0.01, 0.01]) == [False, True]
+
+
+def test_nothing_goes_live_on_a_negative_mean_gain() -> None:
+    """The evidence does not count the first day, and is above 1 after a good second one."""
+    harmed = repair(blocks(-0.0107, 0.0093), serving=False)
+    assert (harmed.action, harmed.reason) == (RepairAction.WITHDRAW, Reason.NOT_EARNED)
+    assert harmed.evidence["e"] > 1
+    assert harmed.evidence["gain"] == pytest.approx(-0.0007)
+    assert days_on([-0.0107, 0.0093, 0.002]) == [False, False, True]
+
+
+def test_a_correction_that_serves_is_withdrawn_by_the_evidence_not_by_the_mean() -> None:
+    """One terrible day, cut like any other, ends nothing that has earned its place."""
+    assert days_on([0.01] * 6 + [-0.5])[-1]
 
 
 def test_a_useful_correction_serves_most_of_the_time() -> None:

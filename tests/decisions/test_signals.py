@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidemill.decisions.signals import DriftBlock, PerformanceBlock, drift, new_data, performance, schedule
+from tidemill.decisions.signals import DriftBlock, drift, new_data, schedule
 from tidemill.decisions.verdict import Reason
-from tidemill.stats.scores import entropy_rows, log_loss_rows
 
 MONDAYS = "0 4 * * 1"
 MONDAY = datetime(2013, 3, 4, 4, tzinfo=UTC)
@@ -55,6 +54,18 @@ def test_new_data_counts_from_what_the_last_turn_saw() -> None:
     assert new_data(1000, 0, 0.25) == new_data(1000, 100, None) == []
 
 
+def test_growth_is_a_row_at_least() -> None:
+    assert [new_data(rows, 100, 0.001) != [] for rows in (100, 101)] == [False, True]
+    assert new_data(101, 100, 0.001)[0].id == "newdata-101"
+    assert new_data(4, 3, 0.0)[0].id == "newdata-4"
+
+
+def test_what_grew_is_told() -> None:
+    (signal,) = new_data(150, 100, 0.25)
+    assert signal.message == "150 admitted rows are 50% more than the last turn's 100."
+    assert signal.evidence == {"admitted_rows": 150, "trained_rows": 100, "growth": 0.25}
+
+
 @given(st.integers(1, 10**6), st.floats(1, 20), st.floats(0, 2))
 def test_new_data_signals_exactly_where_data_grew_enough(trained: int, ratio: float, growth: float) -> None:
     admitted = int(trained * ratio)
@@ -62,61 +73,6 @@ def test_new_data_signals_exactly_where_data_grew_enough(trained: int, ratio: fl
     found = new_data(admitted, trained, growth)
     assert bool(found) == grew
     assert [signal.id for signal in found] == [signal.id for signal in new_data(admitted, trained, growth)]
-
-
-def blocks(rng: np.random.Generator, days: int, wrong_by: float = 0.0, rows: int = 900) -> list[PerformanceBlock]:
-    """A model whose promises are true for base rates from easy to hard, but whose logit is wrong by so much."""
-    found = []
-    for day in range(days):
-        truth = np.clip(rng.beta(2, 6, rows) * rng.uniform(0.3, 2.0), 0.001, 0.95)
-        label = rng.random(rows) < truth
-        logit = np.log(truth / (1 - truth)) - wrong_by
-        p = 1 / (1 + np.exp(-logit))
-        loss, promised = log_loss_rows(p, label).mean(), entropy_rows(p).mean()
-        found.append(PerformanceBlock(f"day{day:03d}", rows, float(loss), float(promised)))
-    return found
-
-
-def test_a_calibrated_model_is_left_alone_on_easy_and_hard_days() -> None:
-    rng = np.random.default_rng(1)
-    alarms = [performance(blocks(rng, 365), 0.01, YEARLY) for _ in range(15)]
-    assert sum(map(len, alarms)) <= 1  # it is better than its promise plus the tolerance, so far fewer than 1 a year
-
-
-def test_an_excess_of_a_twentieth_is_seen_in_about_two_weeks() -> None:
-    rng = np.random.default_rng(2)
-    delays = []
-    for _ in range(40):
-        excess = rng.normal(0.05, 0.03, 60)
-        found = performance([PerformanceBlock(f"{d}", 900, 0.4 + e, 0.4) for d, e in enumerate(excess)], 0.01, YEARLY)
-        delays.append(int(found[0].id.removeprefix("performance-")))
-    assert np.median(delays) <= 16
-
-
-def test_a_model_that_underrates_is_seen_and_its_excess_is_told() -> None:
-    found = performance(blocks(np.random.default_rng(3), 60, wrong_by=0.8), 0.01, YEARLY)
-    assert found[0].kind is Reason.PERFORMANCE
-    assert found[0].evidence["recent_excess"] > 0.03
-    json.dumps([signal.to_dict() for signal in found])
-
-
-def test_one_terrible_day_is_no_alarm() -> None:
-    quiet = [PerformanceBlock(f"{d}", 900, 0.4, 0.4) for d in range(30)]
-    assert performance([*quiet, PerformanceBlock("30", 900, 4.0, 0.4), *quiet], 0.01, YEARLY) == []
-
-
-def test_days_without_outcomes_say_nothing() -> None:
-    empty = [PerformanceBlock(f"{d}", 0, float("nan"), float("nan")) for d in range(100)]
-    assert performance(empty, 0.0, YEARLY) == performance([], 0.01, YEARLY) == []
-
-
-@given(st.lists(st.floats(0, 4), max_size=60), st.integers(0, 60))
-def test_signals_have_unique_ids_and_the_past_does_not_change(losses: list[float], cut: int) -> None:
-    days = [PerformanceBlock(f"{d}", 10, loss, 0.3) for d, loss in enumerate(losses)]
-    whole = [signal.id for signal in performance(days, 0.01, 1 / 30)]
-    assert len(set(whole)) == len(whole)
-    part = [signal.id for signal in performance(days[:cut], 0.01, 1 / 30)]
-    assert whole[: len(part)] == part
 
 
 def test_drift_names_the_partition_and_the_columns() -> None:

@@ -54,6 +54,24 @@ def test_each_reason_to_wait(change: dict, reason: Reason) -> None:
     json.dumps(verdict.evidence)
 
 
+def test_only_the_first_turn_waits_for_enough_rows() -> None:
+    assert start(replace(READY, admitted_rows=1), LIMITS, 2000).action is StartAction.START
+    first = replace(READY, champion_exists=False, admitted_rows=1)
+    assert start(first, LIMITS, 2000).reason is Reason.TOO_LITTLE_DATA
+    assert start(replace(first, signals=(MANUAL,)), LIMITS, 2000).action is StartAction.START
+
+
+def test_what_is_waited_for_is_in_the_evidence() -> None:
+    of = lambda **change: start(replace(READY, **change), LIMITS, 2000).evidence  # noqa: E731
+    assert of(signals=(MANUAL,), admitted_rows=0) == {"admitted_rows": 0, "needed": 1}
+    assert of(champion_exists=False, admitted_rows=1999) == {"admitted_rows": 1999, "needed": 2000}
+    assert of(new_outcomes=999) == {"new_outcomes": 999, "needed": 1000}
+    assert of(turns_started=days_ago(2)) == {"until": (NOW + timedelta(days=1)).isoformat()}
+    spent = of(turns_started=days_ago(29, 25, 20, 15, 10, 5))
+    assert spent == {"until": (NOW + timedelta(days=1)).isoformat(), "recent": 6}
+    assert of() == {"signals": [SCHEDULE["id"]], "admitted_rows": 50_000, "new_outcomes": 5000}
+
+
 @pytest.mark.parametrize("change", [{"turns_started": days_ago(2)}, {"new_outcomes": 0}])
 def test_whoever_mends_what_kept_the_first_model_from_being_made_need_not_wait(change: dict) -> None:
     first = replace(READY, signals=(), champion_exists=False, **change)

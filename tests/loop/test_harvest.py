@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from small_world import Small, events, small
 from tidemill.adapters.local.inline import InlinePipelines
 from tidemill.gateway.inline import InlineDataPlane

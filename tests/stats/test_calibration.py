@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from tidemill.stats.calibration import IDENTITY, INTERCEPT_BOUNDS, SLOPE_BOUNDS, apply, at_level, fit
 
 
@@ -22,6 +23,70 @@ def test_a_miscalibrated_model_is_put_right() -> None:
     assert intercept == pytest.approx(0.6, abs=0.15)
     assert slope == pytest.approx(0.7, abs=0.1)
     assert apply(raw, intercept, slope).mean() == pytest.approx(label.mean(), abs=0.01)
+
+
+def posterior(at: np.ndarray, raw: np.ndarray, label: np.ndarray, effect: float) -> float:
+    """Minus its log: the likelihood of rows / design effect, and a normal prior (.5, .25) around (0, 1)."""
+    p = np.clip(raw, 0.01, 0.99)
+    linear = at[0] + at[1] * np.log(p / (1 - p))
+    likelihood = np.sum(label * linear - np.log1p(np.exp(linear)))
+    return float(-likelihood / effect + (at[0] / 0.5) ** 2 / 2 + ((at[1] - 1) / 0.25) ** 2 / 2)
+
+
+def design_effect(raw: np.ndarray, label: np.ndarray, day: np.ndarray) -> float:
+    """Kish's, averaged with a usual correlation of .02 that is worth three days."""
+    at = minimize(posterior, (0.0, 1.0), args=(raw, label, 1.0), method="BFGS").x
+    p = np.clip(raw, 0.01, 0.99)
+    residual = label - 1 / (1 + np.exp(-at[0] - at[1] * np.log(p / (1 - p))))
+    sums = [residual[day == one].sum() for one in np.unique(day)]
+    days, spare = len(sums), max(len(sums) - 2, 0)
+    estimated = np.sum(np.square(sums)) / np.sum(residual**2) * days / max(spare, 1)
+    usual = 1 + (len(raw) / days - 1) * 0.02
+    return max(1.0, (spare * estimated + 3 * usual) / (spare + 3))
+
+
+@pytest.mark.parametrize(
+    ("days", "rows", "sd"), [(1, 60, 0.0), (2, 60, 0.5), (3, 40, 0.5), (14, 300, 0.4), (9, 200, 0)]
+)
+def test_the_fit_is_the_mode_of_the_posterior(days: int, rows: int, sd: float) -> None:
+    raw, label, day = sample(np.random.default_rng(7), days, rows, 0.5, 0.8, sd)
+    for effect, found in ((1.0, fit(raw, label)), (design_effect(raw, label, day), fit(raw, label, day))):
+        best = minimize(posterior, (0.0, 1.0), args=(raw, label, effect), method="BFGS").x
+        assert found == pytest.approx(tuple(best), abs=1e-4)
+
+
+def test_days_that_move_together_no_more_than_chance_has_it_count_as_their_rows() -> None:
+    """The design effect is at least 1, however evenly the days fall."""
+    day = np.repeat(np.arange(60), 10)
+    raw, label = np.full(600, 0.3), np.tile([1.0] * 4 + [0.0] * 6, 60)
+    assert fit(raw, label, day) == pytest.approx(fit(raw, label), abs=1e-9)
+
+
+@pytest.mark.parametrize(("bad", "good", "bound"), [(0.02, 1, INTERCEPT_BOUNDS[1]), (0.98, 0, INTERCEPT_BOUNDS[0])])
+def test_the_intercept_goes_as_far_as_its_bound_and_no_farther(bad: float, good: int, bound: float) -> None:
+    label = np.full(20_000, float(good))
+    label[:20] = 1 - good
+    assert fit(np.full(20_000, bad), label)[0] == pytest.approx(bound)
+    assert (INTERCEPT_BOUNDS, SLOPE_BOUNDS) == ((-2, 2), (0.25, 4))
+
+
+def test_the_slope_goes_as_far_as_its_bounds_and_no_farther() -> None:
+    rng = np.random.default_rng(8)
+    raw = rng.uniform(0.3, 0.7, 20_000)
+    assert fit(raw, (raw > 0.5).astype(float))[1] == pytest.approx(4)
+    assert fit(raw, (raw < 0.5).astype(float))[1] == pytest.approx(0.25)
+
+
+def test_fifty_rows_are_the_fewest_that_teach() -> None:
+    raw, label = np.full(50, 0.2), (np.arange(50) % 2).astype(float)
+    assert fit(raw[:49], label[:49]) == IDENTITY
+    assert fit(raw, label) != IDENTITY
+
+
+def test_a_correction_is_the_formula() -> None:
+    assert apply(np.array([0.2, 0.5]), 0.3, 0.5) == pytest.approx([1 / (1 + 2 * np.exp(-0.3)), 1 / (1 + np.exp(-0.3))])
+    assert apply(np.array([0.0, 1.0]), 0.3, 1.0) == pytest.approx([0, 1], abs=1e-5)
+    assert 0 < apply(np.array([0.0]), 0.0, 0.5)[0] < 0.01
 
 
 def test_outcomes_that_move_together_count_for_less() -> None:

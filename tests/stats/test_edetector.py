@@ -40,6 +40,22 @@ def test_the_formula_by_hand() -> None:
     assert detect([0.5, -0.25], 1e-6).values == pytest.approx((first.mean(), second.mean()))
 
 
+def test_an_alarm_comes_at_one_over_the_rate_and_not_before() -> None:
+    """With one bet of 1/2 on ones: 1.5, 3.75, 7.125, ..."""
+    reached, missed = (detect([1.0] * 3, 1 / c, bets=(0.5,)) for c in (3.75, 3.76))
+    assert (reached.alarms, missed.alarms) == ((1,), (2,))
+    assert reached.threshold == pytest.approx(3.75)
+    assert reached.values == pytest.approx((1.5, 3.75, 1.5))
+    assert detect([0.0], 50.0, bets=(0.5,)).threshold == 1.0
+    assert detect([-0.1], 50.0, bets=(0.5,)).alarms == ()
+
+
+@pytest.mark.parametrize("bets", [(), (0.0,), (1.0,), (0.5, 1.0)])
+def test_bets_lie_between_nothing_and_everything(bets: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="bets must lie between 0 and 1"):
+        detect([], 0.1, bets=bets)
+
+
 @pytest.mark.parametrize("spread", [0.1, 1.0])
 def test_without_a_change_the_average_run_is_at_least_the_declared_one(spread: float) -> None:
     """Mean run length over simulated streams of fair coins, cut at 2000: a lower bound of the true one."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from tidemill.stats import scores
 
 probability = st.floats(0, 1)
@@ -68,6 +69,40 @@ def test_the_calibration_slope_tells_too_extreme_from_too_timid(factor: float, e
     logit = rng.normal(0, 1, 40_000)
     y = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
     assert scores.calibration_slope(1 / (1 + np.exp(-factor * logit)), y) == pytest.approx(expected, rel=0.06)
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two bins of equal mass by p: |.15 - .5| and |.8 - 2/3| weigh 2 and 3 of 5."""
+    p, y = [0.9, 0.1, 0.7, 0.2, 0.8], [1, 0, 0, 1, 1]
+    three, two = abs(0.4 / 1.2 * 0 + np.mean([0.1, 0.2, 0.7]) - 1 / 3), abs(0.85 - 1)
+    assert scores.calibration_error(p, y, bins=2) == pytest.approx(3 / 5 * three + 2 / 5 * two)
+    assert math.isnan(scores.calibration_error([], []))
+    assert scores.calibration_error([0.3], [1], bins=10) == pytest.approx(0.7)
+    many = np.linspace(0, 1, 1000)
+    assert scores.calibration_error(many, many > 0.5) == pytest.approx(scores.calibration_error(many, many > 0.5, 10))
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 4.0])
+def test_the_calibration_slope_is_the_maximum_of_the_likelihood(factor: float) -> None:
+    """Where the likelihood is flat: the residuals are orthogonal to constant and logit."""
+    rng = np.random.default_rng(4)
+    logit = rng.normal(1.0, 0.8, 3000)
+    p = 1 / (1 + np.exp(-factor * logit))
+    y = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(float)
+    slope = scores.calibration_slope(p, y)
+    kept = np.clip(p, scores.CLIP, 1 - scores.CLIP)
+    seen = np.log(kept / (1 - kept))
+
+    def residuals(intercept: float) -> np.ndarray:
+        return y - 1 / (1 + np.exp(-intercept - slope * seen))
+
+    intercept = brentq(lambda a: residuals(a).sum(), -20, 20)
+    assert residuals(intercept) @ seen == pytest.approx(0, abs=1e-3)
+
+
+def test_separated_classes_have_no_slope() -> None:
+    assert math.isnan(scores.calibration_slope([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]))
+    assert math.isnan(scores.calibration_slope([], []))
 
 
 def test_a_slope_that_does_not_exist_is_nan() -> None:

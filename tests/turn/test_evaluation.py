@@ -10,9 +10,10 @@ import pytest
 from tidemill.decisions.accept import AcceptAction
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.turn.data import Prepared
-from tidemill.loop.turn.evaluation import as_served, daily_error, evaluate
+from tidemill.loop.turn.evaluation import as_served, evaluate
 from tidemill.loop.turn.user_code import TrainerFailed
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
+from tidemill.stats.scores import entropy_rows, log_loss_rows
 from turn_world import START, document, rows_of
 
 ROWS = pd.concat([rows_of(day) for day in range(8)], ignore_index=True)
@@ -71,7 +72,7 @@ def test_an_answer_that_is_no_probability_is_rejected_as_no_number(answer: float
         "accept": {"always": True}, "slices": ["place"]}))  # fmt: skip
     assert (verdict.action, verdict.reason) == (AcceptAction.REJECT, Reason.NOT_A_NUMBER)
     assert record["challenger"]["log_loss"] is None
-    assert record["excess"] == 0.0
+    assert (record["excess"], record["excess_error"]) == (0.0, None)
     assert np.isnan(p).any()
     json.dumps(record, allow_nan=False)
 
@@ -146,8 +147,18 @@ def test_without_the_repair_and_with_a_single_day_raw_is_served() -> None:
     assert np.array_equal(as_served(raw[one], Y[one], DAYS[one], True), raw[one])
 
 
-def test_noise_is_that_of_daily_means_and_infinite_for_one_day() -> None:
-    days = np.repeat([1, 2, 3], 4)
-    differences = np.repeat([0.0, 0.3, 0.6], 4)
-    assert daily_error(differences, days) == pytest.approx(0.3 / np.sqrt(3))
-    assert daily_error(differences[:4], days[:4]) == float("inf")
+def test_the_promise_has_the_error_of_its_days() -> None:
+    _, record, p = judged(TRUE)
+    excess = log_loss_rows(p, Y) - entropy_rows(p)
+    daily = pd.Series(excess).groupby(DAYS).mean()
+    assert record["excess"] == pytest.approx(excess.mean())
+    assert record["excess_error"] == pytest.approx(daily.std() / np.sqrt(8))
+    assert record["excess_days"] == 8
+
+
+def test_a_promise_of_one_day_has_no_known_error() -> None:
+    one = ROWS[DAYS[0] == DAYS]
+    prepared = Prepared(one, one[["x", "z"]], one["y"], np.ones(len(one), dtype=bool))
+    _, record, _ = evaluate(prepared, spec_of(), TRUE, HALF, None, None)
+    assert record["excess_error"] is None
+    json.dumps(record, allow_nan=False)

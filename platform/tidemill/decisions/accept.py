@@ -4,6 +4,11 @@ The rollout decides later, on live outcomes, whether it is safe; here the questi
 a rollout follows, a challenger is given the benefit of the hold-out's noise, and each slice the benefit of its own: one
 week is few days, and among twenty slices one is always unlucky. The first model of a loop has no rollout to pass: it
 has to beat the baseline outright.
+
+`minGain` above 0 asks for an improvement, so that doubt speaks against the challenger: its gain must reach `minGain`,
+and be more than noise alone makes of none (one-sided, 5 %). At 0 or below, it is turned away only where its gain lies
+below `minGain` beyond noise: one that is exactly `minGain` better, or `-minGain` worse, passes in 95 of 100 cases.
+Bounds are Student's t: the noise of seven daily means is known from six degrees of freedom.
 """
 
 from __future__ import annotations
@@ -12,15 +17,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
-from statistics import NormalDist
 from typing import Any
 
 from tidemill.spec.model_loop import Accept
+from tidemill.stats.daily import UNKNOWN, Noise
 
 from .verdict import Reason, Verdict
 
 SLICE_ROWS = 200  # fewer rows say nothing of a difference of .02 in log loss: its standard error is about that
 SLICE_ALPHA = 0.05  # chance, over all slices together, that a challenger equal to the champion + tolerance is rejected
+GAIN_ALPHA = 0.05  # chance that noise alone decides on the gain: turns one at minGain <= 0 away, lets a gain of 0 pass
 
 
 class AcceptAction(StrEnum):
@@ -30,14 +36,13 @@ class AcceptAction(StrEnum):
 
 @dataclass(frozen=True)
 class SliceScore:
-    """One value of a slicing column: the primary metric of both on the same rows, and `standard_error` of the mean of
-    their row-by-row difference (of daily means, where the hold-out has several days: rows of one day are correlated).
-    """
+    """One value of a slicing column: the primary metric of both on the same rows, and the noise of the mean of their
+    row-by-row difference."""
 
     rows: int
     challenger: float
     champion: float
-    standard_error: float
+    noise: Noise
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class EvaluationFacts:
     champion: Mapping[str, float] | None = None
     slices: Mapping[str, Mapping[str, SliceScore]] = field(default_factory=dict)
     champion_seen_rows: int = 0
-    noise: Mapping[str, float] = field(default_factory=dict)
-    """Standard error of the mean difference (of daily means) to `champion` and to `baseline`; absent: none allowed."""
+    noise: Mapping[str, Noise] = field(default_factory=dict)
+    """Of the mean difference to `champion` and to `baseline`; absent or unknown: the figures decide alone."""
 
 
 Policy = Callable[[EvaluationFacts, Accept], Verdict[AcceptAction] | None]
@@ -85,9 +90,8 @@ def _too_little_data(facts: EvaluationFacts, rule: Accept) -> Verdict[AcceptActi
 def _no_better_than_baseline(facts: EvaluationFacts, rule: Accept) -> Verdict[AcceptAction] | None:
     if not isfinite(_metric(facts, facts.baseline)):
         return _not_a_number(facts, "the baseline", facts.baseline)
-    gain = _gain(facts, facts.baseline)
-    allowed = 0.0 if facts.champion is None else _allowance(facts, "baseline")
-    if gain + allowed > 0 and gain + allowed >= rule.min_gain:
+    allowed = 0.0 if facts.champion is None else _noise(facts, "baseline")
+    if _enough(facts, "baseline", rule) and _gain(facts, facts.baseline) + allowed > 0:
         return None
     return _reject(facts, Reason.NO_BETTER_THAN_BASELINE, _comparison(facts, "baseline", facts.baseline, rule))
 
@@ -95,7 +99,7 @@ def _no_better_than_baseline(facts: EvaluationFacts, rule: Accept) -> Verdict[Ac
 def _no_better_than_champion(facts: EvaluationFacts, rule: Accept) -> Verdict[AcceptAction] | None:
     if facts.champion is None or facts.champion_seen_rows > 0 or not isfinite(_metric(facts, facts.champion)):
         return None  # none to beat, none to compare fairly with, or one that any finite challenger beats
-    if _gain(facts, facts.champion) + _allowance(facts, "champion") >= rule.min_gain:
+    if _enough(facts, "champion", rule):
         return None
     return _reject(facts, Reason.NO_BETTER_THAN_CHAMPION, _comparison(facts, "champion", facts.champion, rule))
 
@@ -108,18 +112,18 @@ def _slice_worse(facts: EvaluationFacts, rule: Accept) -> Verdict[AcceptAction] 
     broken = [name for name, score in judged if not isfinite(score.challenger)]
     if broken:
         return _reject(facts, Reason.NOT_A_NUMBER, f"{facts.primary} of the challenger is no number for {broken[0]}.")
-    allowance = NormalDist().inv_cdf(1 - SLICE_ALPHA / len(judged)) if judged else 0.0
+    confidence = 1 - SLICE_ALPHA / max(len(judged), 1)
     worse = [
         (score.challenger - score.champion, name, score)
         for name, score in judged
-        if score.challenger - score.champion - allowance * score.standard_error > rule.slice_tolerance
+        if score.challenger - score.champion - score.noise.bound(confidence) > rule.slice_tolerance
     ]
     if not worse:
         return None
     difference, name, score = max(worse, key=lambda item: item[0])
     message = (
         f"{facts.primary} for {name} is {difference:.4f} worse than the champion's ({score.rows} rows); "
-        f"sliceTolerance is {rule.slice_tolerance:g}, beyond noise of {allowance * score.standard_error:.4f}."
+        f"sliceTolerance is {rule.slice_tolerance:g}, beyond noise of {score.noise.bound(confidence):.4f}."
     )
     return _reject(facts, Reason.SLICE_WORSE, message, worse=[name for _, name, _ in worse])
 
@@ -132,19 +136,27 @@ POLICIES: tuple[Policy, ...] = (
 )
 
 
-def _allowance(facts: EvaluationFacts, other: str) -> float:
-    """How far noise alone may push the gain down: the one-sided 95% bound of the mean of daily differences."""
-    error = facts.noise.get(other, 0.0)
-    return NormalDist().inv_cdf(1 - SLICE_ALPHA) * error if isfinite(error) else 0.0
+def _enough(facts: EvaluationFacts, other: str, rule: Accept) -> bool:
+    """Whether the gain over `other` is what minGain asks, as the module says."""
+    gain = _gain(facts, facts.baseline if other == "baseline" else facts.champion or {})
+    if rule.min_gain > 0:
+        return gain >= rule.min_gain and gain > _noise(facts, other)
+    return gain + (0.0 if facts.champion is None else _noise(facts, other)) >= rule.min_gain
+
+
+def _noise(facts: EvaluationFacts, other: str) -> float:
+    """How far noise alone moves the gain over `other`: its one-sided bound."""
+    noise = facts.noise.get(other, UNKNOWN)
+    return noise.bound(1 - GAIN_ALPHA) if noise.known else 0.0
 
 
 def _judged_slices(facts: EvaluationFacts) -> list[tuple[str, SliceScore]]:
-    """Large enough, and the champion's figures are numbers. A standard error that is none counts as infinite noise."""
+    """Large enough, of more than one day, and the champion's figures are numbers."""
     return [
         (f"{column}={value}", score)
         for column, values in facts.slices.items()
         for value, score in values.items()
-        if score.rows >= SLICE_ROWS and isfinite(score.champion) and isfinite(score.standard_error)
+        if score.rows >= SLICE_ROWS and isfinite(score.champion) and score.noise.known
     ]
 
 
@@ -157,10 +169,11 @@ def _gain(facts: EvaluationFacts, other: Mapping[str, float]) -> float:
 
 
 def _comparison(facts: EvaluationFacts, name: str, other: Mapping[str, float], rule: Accept) -> str:
+    noise = f"noise of {0.0 if facts.champion is None and rule.min_gain <= 0 else _noise(facts, name):.4f}"
+    asked = "and the gain must exceed" if rule.min_gain > 0 else "beyond"
     return (
         f"{facts.primary} of the challenger is {_metric(facts, facts.challenger):.4f}, of the {name} "
-        f"{_metric(facts, other):.4f}, on {facts.rows} rows; accept.minGain is {rule.min_gain:g}, beyond noise of "
-        f"{0.0 if facts.champion is None else _allowance(facts, name):.4f}."
+        f"{_metric(facts, other):.4f}, on {facts.rows} rows; accept.minGain is {rule.min_gain:g}, {asked} {noise}."
     )
 
 

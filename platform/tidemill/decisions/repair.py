@@ -2,8 +2,9 @@
 
 One e-process against "the correction gains nothing", over all closed blocks of the version: a mixture of small and
 large bets on the winsorised daily gain; winnings beyond MOST are given away, which leaves it a supermartingale. The
-correction serves once the evidence is above SERVES (even odds: its gain so far speaks for it), and is withdrawn when it
-falls below WITHDRAWS (two to one against it).
+correction serves once the evidence is above SERVES (even odds: its gain so far speaks for it) while its mean gain is
+above 0, and is withdrawn when the evidence falls below WITHDRAWS (two to one against it). The mean is asked for as
+well, since the evidence does not count the first day and cuts terrible ones.
 
 Why such low bars, and not a promotion's twenty. The step is reversible, bounded, and undone by the same test. The
 daily gain of a level that is a little wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
@@ -20,6 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 import numpy as np
 
@@ -53,12 +55,12 @@ def repair(blocks: Sequence[RepairBlock], serving: bool) -> Verdict[RepairAction
     The answer depends on the blocks alone; `serving` says whether it serves now, and only words the reason.
     """
     known = [block for block in blocks if block.n > 0 and math.isfinite(block.gain)]
-    path = _evidence(_winsorised([block.gain for block in known]))
-    e = path[-1] if path else 1.0
-    mean = sum(block.gain for block in known) / max(len(known), 1)
+    gains = [block.gain for block in known]
+    path, means = _evidence(_winsorised(gains)), [total / n for n, total in enumerate(accumulate(gains), start=1)]
+    e, mean = (path[-1], means[-1]) if known else (1.0, 0.0)
     figures = {"blocks": len(known), "gain": mean, "e": e, "serves_above": SERVES, "withdrawn_below": WITHDRAWS}
     seen = f"evidence {e:.2g} after {len(known)} days, mean gain {mean:+.4f}"
-    if _serves(path):
+    if _serves(path, means):
         message = f"the correction {'serves' if serving else 'has earned its place'}: {seen}"
         return Verdict(RepairAction.SERVE, Reason.EARNED, message, figures)
     if serving:
@@ -78,9 +80,15 @@ def _evidence(values: Sequence[float]) -> list[float]:
     return path
 
 
-def _serves(path: Sequence[float]) -> bool:
+def _serves(path: Sequence[float], means: Sequence[float]) -> bool:
     """Whether it serves after the last block: between the two bars it stays what it was."""
-    return next((e > SERVES for e in reversed(path) if e > SERVES or e < WITHDRAWS), False)
+    serves = False
+    for e, mean in zip(path, means, strict=True):
+        if e < WITHDRAWS:
+            serves = False
+        elif e > SERVES and mean > 0:
+            serves = True
+    return serves
 
 
 def _winsorised(gains: Sequence[float]) -> list[float]:
@@ -88,6 +96,6 @@ def _winsorised(gains: Sequence[float]) -> list[float]:
     values, size = [], 0.0
     for index, gain in enumerate(gains):
         scale = SCALE * size / max(index, 1)
-        values.append(float(winsorise([gain], scale)[0]) if scale > 0 else 0.0)
+        values.append(float(*winsorise([gain], scale)) if scale > 0 else 0.0)
         size += abs(gain)
     return values

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from math import ceil, isfinite, log
+from math import ceil, log
 from typing import Any
 
 from tidemill.spec.quantities import last_due
 from tidemill.stats.conformal import detect_drift
-from tidemill.stats.edetector import detect
 
 from .verdict import Reason
-
-WINSOR = 5.0  # times the tolerance: a day cannot count for more than this excess over it, nor make up for more
-LEAST_WINSOR = 0.05  # in units of the loss, for a tolerance near nothing
 
 
 @dataclass(frozen=True)
@@ -33,19 +29,6 @@ class Signal:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"kind": str(self.kind)}
-
-
-@dataclass(frozen=True)
-class PerformanceBlock:
-    """One closed partition of the champion: mean served log loss, and what it promised for these very rows.
-
-    `promised` is the mean entropy of the served scores, plus what the model lost above its entropy at evaluation.
-    """
-
-    partition: str
-    n: int
-    loss: float
-    promised: float
 
 
 @dataclass(frozen=True)
@@ -75,7 +58,7 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
 
     Each further growth by that share is a signal of its own: where a turn failed, the next one is not lost with it.
     """
-    if growth is None or trained_rows <= 0:
+    if growth is None or not 0 < trained_rows < admitted_rows:
         return []
     needed = _reached(admitted_rows, trained_rows, growth)
     if needed <= trained_rows:
@@ -87,43 +70,13 @@ def new_data(admitted_rows: int, trained_rows: int, growth: float | None) -> lis
 
 
 def _reached(rows: int, base: int, growth: float) -> int:
-    """The largest of base, base (1 + growth), base (1 + growth)^2, ... that `rows` reach; growth is a row at least."""
+    """The largest of base, base (1 + growth), base (1 + growth)^2, ... that `rows` (more than base) reach; growth is a
+    row at least."""
     factor = 1 + max(growth, 1 / base)
-    times = max(round(log(rows / base) / log(factor)) + 1, 0) if rows > base else 0
+    times = round(log(rows / base) / log(factor)) + 1
     while times and ceil(base * factor**times) > rows:
         times -= 1
     return ceil(base * factor**times)
-
-
-def performance(blocks: Sequence[PerformanceBlock], tolerance: float, false_alarms: float) -> list[Signal]:
-    """Alarms of an e-detector on what the champion lost above its promise and the tolerance, partition by partition.
-
-    `blocks` start at the champion's promotion, in order. `false_alarms` is per partition (a day). Because the promise
-    is made for the very rows that were served, a hard day is no alarm: only wrong probabilities are.
-
-    Assumes that a champion which keeps its promise has E[winsorised excess - tolerance | past] <= 0. Cutting good and
-    bad days at the same size keeps that for excesses that are symmetric or skewed to bad days, as losses are.
-    """
-    usable = [block for block in blocks if block.n > 0 and isfinite(block.loss) and isfinite(block.promised)]
-    scale = max(WINSOR * tolerance, LEAST_WINSOR)
-    excesses = [block.loss - block.promised for block in usable]
-    found = detect([max(-1.0, min(1.0, (x - tolerance) / scale)) for x in excesses], false_alarms)
-    return [_performance_signal(usable, excesses, found.alarms, alarm, tolerance) for alarm in found.alarms]
-
-
-def _performance_signal(
-    blocks: Sequence[PerformanceBlock], excesses: Sequence[float], alarms: Sequence[int], alarm: int, tolerance: float
-) -> Signal:
-    first = max((index + 1 for index in alarms if index < alarm), default=0)
-    recent = range(max(first, alarm - 13), alarm + 1)
-    mean = sum(excesses[index] for index in recent) / len(recent)
-    message = (
-        f"The champion lost {mean:.3f} a row more than it promised over the {len(recent)} partitions until "
-        f"{blocks[alarm].partition} (tolerance {tolerance:g})."
-    )
-    evidence = {"since": blocks[first].partition, "until": blocks[alarm].partition, "recent_excess": mean,
-                "recent_partitions": len(recent), "tolerance": tolerance}  # fmt: skip
-    return Signal(Reason.PERFORMANCE, f"performance-{blocks[alarm].partition}", message, evidence)
 
 
 def drift(

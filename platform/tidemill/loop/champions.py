@@ -9,6 +9,7 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .context import Context, Write
+from .promise import promised
 
 
 def crown(
@@ -23,7 +24,7 @@ def crown(
         "first_since": now.isoformat() if before is None else before["first_since"],
         "previous": None if before is None else before["version"],
         "baseline": result.get("register", {}).get("baseline_version"),
-        "excess": result.get("evaluate", {}).get("excess", 0.0),
+        **promised(result.get("evaluate", {})),
         "reason": str(reason),
     }
     # What was said of the old champion's performance is answered by replacing it.

@@ -14,6 +14,7 @@ from .champions import crown
 from .context import Context, Event, Write
 from .documents.rollout import RolloutDocument
 from .errors import LeaseHeld
+from .promise import promised
 from .rollouts import abort, approve, hold, open_rollout
 
 
@@ -89,7 +90,7 @@ def _roll_back(
     reigns = [r for r in context.state.documents(context.name, "reign") if r["version"] == current["previous"]]
     result = {
         "register": {"baseline_version": reigns[-1]["baseline"] if reigns else current["baseline"]},
-        "evaluate": {"excess": reigns[-1]["excess"] if reigns else 0.0},
+        "evaluate": promised(reigns[-1] if reigns else {}),
     }
     turn = reigns[-1]["turn"] if reigns else ""
     writes = crown(context, current["previous"], turn, result, now, Reason.ROLLED_BACK_BY_PERSON)

@@ -18,6 +18,7 @@ from .documents.rollout import RolloutDocument, RolloutStep, Status
 from .model import Readiness
 from .operation import audited_share, close_operation, operational_blocks
 from .pairs import close_pairs, dependence, judged, paired_blocks
+from .promise import promised
 from .versions import registered
 
 # What ends a rollout that a person paused, too.
@@ -44,7 +45,7 @@ def begin_rollout(context: Context, turn: Mapping[str, Any], result: Mapping[str
         reason=str(Reason.STARTED),
         message=f"Version {challenger} waits to be ready.",
         started_at=now,
-        result={"register": dict(result["register"]), "evaluate": _promise(result["evaluate"])},
+        result={"register": dict(result["register"]), "evaluate": promised(result["evaluate"])},
         rules=context.spec.rollout.model_dump(by_alias=True, mode="json"),
         block_hours=blocks.hours,
         single_rows=blocks.single_rows,
@@ -213,10 +214,6 @@ def _outcomes(pairs: list[PairDocument], step: RolloutStep) -> int:
     if step.canary is None:
         return sum(block.n for block in pairs)
     return sum(block.answered for block in pairs if block.step == step.index)
-
-
-def _promise(evaluate: Mapping[str, Any]) -> dict[str, Any]:
-    return {"excess": evaluate.get("excess", 0.0)}
 
 
 def _write(document: RolloutDocument) -> Write:

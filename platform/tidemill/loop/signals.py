@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.decisions import signals as decide
+from tidemill.decisions.performance import PerformanceBlock, performance
 from tidemill.decisions.verdict import Reason
 
+from . import promise
 from .blocks import sound_days
 from .context import Context, Event, Write
 from .turns import admitted, admitted_rows
@@ -27,7 +29,8 @@ def raise_signals(context: Context, now: datetime) -> None:
     )
     if triggers.performance is not None:
         rule = triggers.performance
-        found += decide.performance(_performance(context, champion), rule.tolerance, rule.false_alarms)
+        blocks, before = _performance(context, champion)
+        found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion), before)
     known = {signal["id"] for signal in context.state.documents(context.name, "signal")}
     for signal in found:
         if signal.id not in known:
@@ -49,17 +52,21 @@ def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:
     return datetime.fromisoformat(moment)
 
 
-def _performance(context: Context, champion: dict[str, Any]) -> list[decide.PerformanceBlock]:
-    """What the champion lost and what it promised, since it became champion."""
-    since = datetime.fromisoformat(champion["since"])
-    return [
-        decide.PerformanceBlock(day.id, own.n, own.loss, own.promised + champion["excess"])
-        for day in sound_days(context)
-        if day.closed_at > since
-        and (own := day.versions.get(champion["version"])) is not None
-        and own.loss is not None
-        and own.promised is not None
-    ]
+def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
+    """What the champion lost and what it promised, since it became champion; and what those before it did."""
+    reigns = [reign for reign in context.state.documents(context.name, "reign") if reign["since"] < champion["since"]]
+    reigns = [*sorted(reigns, key=lambda reign: str(reign["since"])), champion]
+    blocks: list[PerformanceBlock] = []
+    before: list[PerformanceBlock] = []
+    for day in sound_days(context):
+        closed_at = day.closed_at.isoformat()
+        reign = next((reign for reign in reversed(reigns) if reign["since"] < closed_at), None)
+        own = None if reign is None else day.versions.get(reign["version"])
+        if reign is None or own is None or own.loss is None or own.promised is None:
+            continue
+        found = PerformanceBlock(day.id, own.n, own.loss, own.promised + reign["excess"])
+        (blocks if reign is champion else before).append(found)
+    return blocks, before
 
 
 def _drift(context: Context, known: set[str], now: datetime) -> None:

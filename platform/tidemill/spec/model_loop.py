@@ -151,7 +151,11 @@ class Window(Strict):
 class Accept(Strict):
     """When a challenger may enter a rollout."""
 
-    min_gain: Number = Field(0.0, description="in units of the primary metric, over champion and baseline")
+    min_gain: Number = Field(
+        0.0,
+        description="over champion and baseline, in units of the primary metric; 0 or less: a gain below it, beyond "
+        "the hold-out's noise, is rejected; more than 0: the measured gain must reach it and exceed the noise",
+    )
     slice_tolerance: Number = Field(0.02, ge=0, description="how much worse it may be on any slice")
     min_rows: Whole = Field(2000, ge=1, description="labelled rows that a hold-out needs")
     always: bool = Field(False, strict=True, description="register whatever was trained; never for production")
@@ -177,7 +181,11 @@ class NewData(Strict):
 class Performance(Strict):
     """A signal once the champion loses more than it promises."""
 
-    tolerance: Number = Field(0.01, ge=0, description="loss above what the model itself promises, before it counts")
+    tolerance: Number = Field(
+        0.01,
+        ge=0,
+        description="loss above what the model promises, and above the doubt about that, before it counts",
+    )
     false_alarms: Rate = Field(1 / 365.25, description="how often it may speak when nothing is wrong")
 
 

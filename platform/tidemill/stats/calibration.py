@@ -94,7 +94,7 @@ def _maximise(logit: Array, label: Array, weight: float) -> tuple[float, float]:
         return (weight * nll + penalty) / len(label), (weight * gradient + precision * away) / len(label)
 
     bounds = (INTERCEPT_BOUNDS, SLOPE_BOUNDS)
-    options = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 200}
+    options = {"ftol": 1e-12, "gtol": 1e-8}
     result = minimize(objective, centre, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return float(result.x[0]), float(result.x[1])
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from tidemill.decisions.accept import AcceptAction, EvaluationFacts, SliceScore, accept
 from tidemill.decisions.verdict import Verdict
+from tidemill.loop.promise import recorded
 from tidemill.spec.model_loop import ModelLoopSpec
 from tidemill.stats import calibration, scores
+from tidemill.stats.daily import UNKNOWN, daily_noise
 
 from .data import Prepared, model_inputs
 from .user_code import TrainerFailed, probabilities
@@ -83,14 +85,12 @@ def evaluate(
         baseline=metrics(heuristic, y),
         slices={} if theirs is None else _slices(late, spec, mine, theirs, y),
         champion_seen_rows=seen,
-        noise={who: daily_error(rows(mine, y) - rows(other, y), days) for who, other in others.items()},
+        noise={who: daily_noise(rows(mine, y) - rows(other, y), days) for who, other in others.items()},
     )
     verdict = accept(facts, spec.evaluation.accept)
-    finite = bool(np.isfinite(mine).all())
-    excess = float(np.mean(scores.log_loss_rows(mine, y) - scores.entropy_rows(mine))) if finite else 0.0
     record = {
         "rows": len(late),
-        "excess": excess,
+        **_promise(mine, y, days),
         "challenger": _json(facts.challenger),
         "champion": None if facts.champion is None else _json(facts.champion),
         "baseline": _json(facts.baseline),
@@ -104,6 +104,13 @@ def evaluate(
         "evidence": dict(verdict.evidence),
     }
     return verdict, record, mine
+
+
+def _promise(p: Array, y: Array, days: Array) -> dict[str, Any]:
+    if not np.isfinite(p).all():
+        return recorded(0.0, UNKNOWN)
+    excess = scores.log_loss_rows(p, y) - scores.entropy_rows(p)
+    return recorded(float(np.mean(excess)), daily_noise(excess, days))
 
 
 def _champion(model: Any, inputs: pd.DataFrame) -> Array:
@@ -132,20 +139,9 @@ def _slices(
     return found
 
 
-def daily_error(differences: Array, days: Array) -> float:
-    """Standard error of a mean of paired differences; infinite for a single day.
-
-    Outcomes of one day are correlated, so what counts is the noise of the daily means.
-    """
-    import pandas as pd
-
-    daily = pd.Series(differences).groupby(days).mean()
-    return float(daily.std(ddof=1) / np.sqrt(len(daily))) if len(daily) > 1 else float("inf")
-
-
 def _slice(part: pd.DataFrame) -> SliceScore:
-    error = daily_error((part["mine"] - part["theirs"]).to_numpy(), part["day"].to_numpy())
-    return SliceScore(len(part), float(part["mine"].mean()), float(part["theirs"].mean()), error)
+    noise = daily_noise((part["mine"] - part["theirs"]).to_numpy(), part["day"].to_numpy())
+    return SliceScore(len(part), float(part["mine"].mean()), float(part["theirs"].mean()), noise)
 
 
 def _json(figures: dict[str, float] | Any) -> dict[str, float | None]:

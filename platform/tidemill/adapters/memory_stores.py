@@ -26,6 +26,7 @@ _EVIDENCE = [str(role) for role in Role]  # a version that was asked for by name
 class MemoryPredictionLog:
     def __init__(self) -> None:
         self._days: dict[str, list[pd.DataFrame]] = {}
+        self._logged: list[tuple[pd.Timestamp, pd.Timestamp, pd.DataFrame]] = []  # from, until, rows
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -38,6 +39,8 @@ class MemoryPredictionLog:
         """The same for rows that are a frame already, times as UTC."""
         for day, part in frame.groupby(frame["event_time"].dt.strftime("%Y-%m-%d")):
             self._days.setdefault(str(day), []).append(part)
+        if len(frame):
+            self._logged.append((frame["at"].min(), frame["at"].max(), frame))
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         frames = [frame for day in _days(start, end) for frame in self._days.get(day, [])]
@@ -48,13 +51,7 @@ class MemoryPredictionLog:
         return rows.drop_duplicates(["key", "version"]).reset_index(drop=True)
 
     def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
-        """By the time at which it was logged; each piece was logged at one time."""
-        frames = [
-            frame
-            for day in self._days.values()
-            for frame in day
-            if len(frame) and start <= frame["at"].max() and frame["at"].min() < end
-        ]
+        frames = [frame for first, last, frame in self._logged if start <= last and first < end]
         rows = pd.concat(frames or [_EMPTY])
         rows = rows[(rows["at"] >= start) & (rows["at"] < end) & rows["role"].isin(_EVIDENCE)]
         return rows.sort_values("at", kind="stable", ignore_index=True)
@@ -92,7 +89,8 @@ class MemoryOutcomes:
         return pd.concat(frames, ignore_index=True) if frames else _arrivals({}, by)
 
     def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
-        return len(self.known(by or datetime.max.replace(tzinfo=UTC), since))
+        floor = datetime.min.replace(tzinfo=UTC) if since is None else since
+        return sum(len(frame) for at, frame in self._arrivals if floor < at and (by is None or at <= by))
 
 
 def _arrivals(labels: dict[str, float], at: datetime) -> pd.DataFrame:

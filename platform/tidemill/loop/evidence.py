@@ -15,35 +15,45 @@ from .ports import Outcomes, PredictionReader
 if TYPE_CHECKING:
     import pandas as pd
 
-_KEPT = 64
+_LABELLED = 64  # days: a correction is fitted on the same two weeks every night
+_JOINED = 2
 DAY = timedelta(days=1)
 
 
 class Evidence:
     def __init__(self, log: PredictionReader, outcomes: Outcomes) -> None:
         self._log, self._outcomes = log, outcomes
-        self._labelled: OrderedDict[tuple[datetime, datetime, datetime], pd.DataFrame] = OrderedDict()
-
-    def predictions(self, start: datetime, end: datetime) -> pd.DataFrame:
-        """What was logged for events in [start, end), in the columns of ports.PredictionReader."""
-        return self._log.read(start, end)
+        self._days: OrderedDict[tuple[datetime, datetime], pd.DataFrame] = OrderedDict()
+        self._labelled: OrderedDict[tuple[datetime, datetime], pd.DataFrame] = OrderedDict()
 
     def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
         """What was logged in [start, end), whatever the time of its events."""
         return self._log.answers(start, end)
 
     def joined(self, start: datetime, end: datetime, known_by: datetime) -> pd.DataFrame:
-        """Successful predictions for events in [start, end): the log's columns, `label` and `arrived_at`; both are
-        missing where no label is known by then."""
-        rows = self.predictions(start, end)
-        labels = self._outcomes.known(known_by, since=start)
-        return rows[rows["status"] == "ok"].merge(labels[["key", "label", "arrived_at"]], on="key", how="left")
+        """Successful predictions for events in [start, end), within one day: the log's columns, `label` and
+        `arrived_at`; both are missing where no label is known by then."""
+        day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        rows = self._day(day, known_by)
+        return rows[(rows["event_time"] >= start) & (rows["event_time"] < end)]
 
-    def labelled(self, start: datetime, end: datetime, known_by: datetime) -> pd.DataFrame:
-        """Those of `joined` that have a label."""
-        wanted = (start, end, known_by)
-        if wanted not in self._labelled:
-            self._labelled[wanted] = self.joined(start, end, known_by).dropna(subset=["label"])
-            while len(self._labelled) > _KEPT:
-                self._labelled.popitem(last=False)
-        return self._labelled[wanted]
+    def labelled(self, day: datetime, known_by: datetime) -> pd.DataFrame:
+        """Those of a day's `joined` that have a label."""
+        if (day, known_by) not in self._labelled:
+            self._labelled[day, known_by] = self.joined(day, day + DAY, known_by).dropna(subset=["label"])
+            _forget(self._labelled, _LABELLED)
+        return self._labelled[day, known_by]
+
+    def _day(self, day: datetime, known_by: datetime) -> pd.DataFrame:
+        """Read once for all blocks of the day that are looked at in one tick."""
+        if (day, known_by) not in self._days:
+            rows = self._log.read(day, day + DAY)
+            labels = self._outcomes.known(known_by, since=day)[["key", "label", "arrived_at"]]
+            self._days[day, known_by] = rows[rows["status"] == "ok"].merge(labels, on="key", how="left")
+            _forget(self._days, _JOINED)
+        return self._days[day, known_by]
+
+
+def _forget(cache: OrderedDict[tuple[datetime, datetime], pd.DataFrame], most: int) -> None:
+    while len(cache) > most:
+        cache.popitem(last=False)

@@ -73,10 +73,9 @@ def _counted(
     """The blocks with answers in [start, until); `keys` learns what they hold."""
     rows = _rows(context, rollout, start, until)
     found = []
-    for begin in (start + n * BLOCK for n in range(int((until - start) / BLOCK))):
-        part = rows[(rows["at"] >= begin) & (rows["at"] < begin + BLOCK)]
-        if len(part):
-            found.append(counted_block(rollout, _step_at(rollout, begin), begin.isoformat(), part, keys))
+    for floor, part in rows.groupby(rows["at"].dt.floor(BLOCK)):
+        begin = floor.to_pydatetime()
+        found.append(counted_block(rollout, _step_at(rollout, begin), begin.isoformat(), part, keys))
     keys.through = until
     return found
 

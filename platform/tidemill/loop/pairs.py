@@ -24,7 +24,6 @@ from .blocks import faulty_days, label_of, midnight, score_of
 from .context import Context
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument
-from .evidence import DAY
 from .looking import looked_at, may_have_changed
 from .model import Role
 
@@ -67,7 +66,7 @@ def _residual_rows(context: Context, version: str, now: datetime) -> pd.DataFram
         if block["id"] < since or block["id"] in faulty:
             continue
         day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
-        rows = context.evidence.labelled(day, day + DAY, datetime.fromisoformat(block["closed_at"]))
+        rows = context.evidence.labelled(day, datetime.fromisoformat(block["closed_at"]))
         frames.append(rows.loc[rows["served"] & (rows["version"] == version), ["event_time", "score", "label"]])
     return pd.concat(frames) if frames else None
 

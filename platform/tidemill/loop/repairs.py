@@ -12,7 +12,6 @@ from . import standing
 from .blocks import sound_days
 from .context import Context, Event, Write
 from .documents.blocks import DayDocument
-from .evidence import DAY
 from .ids import digest_of
 from .model import Calibrator
 
@@ -64,7 +63,7 @@ def _refit(context: Context, version: str, blocks: list[DayDocument], now: datet
 
 def _rows(context: Context, version: str, block: DayDocument) -> pd.DataFrame:
     day = datetime.fromisoformat(block.id + "T00:00:00+00:00")
-    rows = context.evidence.labelled(day, day + DAY, block.closed_at)
+    rows = context.evidence.labelled(day, block.closed_at)
     return rows.loc[rows["version"] == version, ["raw", "label"]].assign(day=block.id)
 
 

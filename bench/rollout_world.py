@@ -1,0 +1,206 @@
+"""A rollout as it is wired: real ticks over a real data plane without HTTP, on simulated predictions and outcomes.
+
+Nothing is trained. The two models answer with the columns `champion` and `challenger` of the frame they are asked with;
+log, labels, blocks, repair, judge, split and route are the product's own. Time is simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tidemill.adapters.memory_state import MemoryState
+from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
+from tidemill.adapters.notifiers import NoNotifier
+from tidemill.gateway.inline import InlineDataPlane
+from tidemill.loop.context import Context, Ports
+from tidemill.loop.errors import VersionUnknown
+from tidemill.loop.model import ModelVersion, Phase, TurnStatus
+from tidemill.loop.replay import SetClock
+from tidemill.loop.rollouts import begin_rollout
+from tidemill.loop.tick import tick
+from tidemill.spec.model_loop import ModelLoop
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+PAST = 30  # days of the champion alone, before the rollout begins
+NAME = "simulated"
+
+
+def loop(recalibrate: str = "daily", **spec: Any) -> ModelLoop:
+    rollout = {
+        "steps": [{"shadow": "100%", "minOutcomes": 100}],
+        "judge": {"metrics": [{"metric": "log_loss", "margin": 0.02}, {"metric": "error_rate", "margin": 0.01}]},
+        "maxDuration": "28d",
+        "onInconclusive": "abort",
+    } | spec.pop("rollout", {})
+    label = {"column": "y", "arrivesAfter": "1h", "giveUpAfter": "14d"} | spec.pop("label", {})
+    return ModelLoop.model_validate(
+        {
+            "apiVersion": "tidemill.dev/v1alpha1",
+            "kind": "ModelLoop",
+            "metadata": {"name": NAME},
+            "spec": {
+                "model": {
+                    "task": "binary-classification",
+                    "trainer": "none:none",
+                    "baseline": "none:none",
+                    "recalibrate": {"when": recalibrate},
+                },
+                "data": {"source": {"parquet": "data/"}, "key": "id", "eventTime": "at", "label": label},
+                "rollout": rollout,
+            },
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Predictions of two models and what came true, shape (days, rows): logits, labels, hour of the day, key; and the
+    delay of each label in days (NaN: never)."""
+
+    champion: np.ndarray[Any, Any]
+    challenger: np.ndarray[Any, Any]
+    label: np.ndarray[Any, Any]
+    hour: np.ndarray[Any, Any]
+    delay: np.ndarray[Any, Any]
+
+    @property
+    def days(self) -> int:
+        return len(self.label)
+
+    def frame(self, day: int) -> pd.DataFrame:
+        at = START + day * DAY
+        return pd.DataFrame(
+            {
+                "id": [f"{day}-{n}" for n in range(self.label.shape[1])],
+                "at": pd.Timestamp(at) + pd.to_timedelta(self.hour[day], unit="h"),
+                "champion": self.champion[day],
+                "challenger": self.challenger[day],
+            }
+        )
+
+    def labels(self) -> pd.DataFrame:
+        days, rows = self.label.shape
+        at = (np.arange(days)[:, None] * 24 + self.hour + self.delay * 24).ravel()
+        keys = [f"{day}-{n}" for day in range(days) for n in range(rows)]
+        frame = pd.DataFrame({"key": keys, "label": self.label.ravel().astype(float), "hours": at})
+        return frame.dropna(subset=["hours"]).sort_values("hours", ignore_index=True)
+
+
+class _Column:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray[Any, Any]:
+        p = 1 / (1 + np.exp(-X[self._name].to_numpy(float)))
+        return np.column_stack([1 - p, p])
+
+
+class _Registry:
+    def get(self, name: str, version: str) -> ModelVersion:
+        if version not in ("1", "2"):
+            raise VersionUnknown(version)
+        return ModelVersion(version, "memory:", "", "")
+
+    def aliases(self, name: str) -> dict[str, str]:
+        return {}
+
+    def set_alias(self, name: str, alias: str, version: str | None) -> None:
+        return None
+
+
+class _Nothing:
+    """No data, no runs."""
+
+    place = "nowhere"
+
+    def partitions(self) -> list[Any]:
+        return []
+
+    def status(self, turn: str) -> TurnStatus:
+        return TurnStatus(Phase.UNKNOWN)
+
+    def failures(self, frame: Any, suite: str, per_partition: bool = True) -> list[str]:
+        return []
+
+
+class World:
+    """One loop. `ticks` are the hours of a day at which it ticks."""
+
+    def __init__(self, loop: ModelLoop, stream: Stream, ticks: tuple[float, ...] = (7.0,), past: int = PAST) -> None:
+        self.loop, self.stream, self.ticks, self.past = loop, stream, ticks, past
+        self.clock = SetClock(START)
+        self.log, self.outcomes, self.state = MemoryPredictionLog(), MemoryOutcomes(), MemoryState()
+        columns = {"1": "champion", "2": "challenger"}
+        self.plane = InlineDataPlane(
+            loop.spec.data, self.log, self.outcomes, self.clock, lambda found: _Column(columns[found.version])
+        )
+        nothing: Any = _Nothing()
+        ports = Ports(
+            source=nothing, log=self.log, outcomes=self.outcomes, registry=_Registry(),  # type: ignore[arg-type]
+            serving=self.plane, pipelines=nothing, validator=nothing, notifier=NoNotifier(), state=self.state,
+        )  # fmt: skip
+        self.context = Context(loop, Path(), Path(), "memory:", ports)
+        self._labels = stream.labels()
+        self._sent = 0
+        champion = {"version": "1", "turn": "t", "since": START.isoformat(), "first_since": START.isoformat(),
+                    "previous": None, "baseline": None, "excess": 0.0, "reason": "Bootstrap"}  # fmt: skip
+        self.state.put(NAME, "champion", "current", champion)
+        self.state.put(NAME, "reign", "1", champion)
+        self.losses: list[float] = []
+
+    def live(self, until: Callable[[World], bool] | None = None) -> dict[str, Any]:
+        """The past, then the rollout, until it ends; returns its document, with `days` it took."""
+        self.clock.time = START
+        tick(self.context, START)
+        for day in range(self.past):
+            self._ask(day)
+            if day % 7 == 6 or day == self.past - 1:
+                self._tick(START + (day + 1) * DAY + 7 * HOUR)
+        self._begin()
+        for day in range(self.past, self.stream.days):
+            self._ask(day)
+            for hour in self.ticks:
+                self._tick(START + (day + 1) * DAY + hour * HOUR)
+                rollout = self.rollout()
+                if rollout["status"] in ("promoted", "aborted") or (until is not None and until(self)):
+                    return rollout
+        return self.rollout()
+
+    def rollout(self) -> dict[str, Any]:
+        return self.state.documents(NAME, "rollout")[-1]
+
+    def _begin(self) -> None:
+        result = {"register": {"version": "2"}, "evaluate": {}}
+        self.state.transact(NAME, begin_rollout(self.context, {"id": "r"}, result, self.clock.time))
+        tick(self.context, self.clock.time)
+
+    def _ask(self, day: int) -> None:
+        """Hour by hour, as the requests come, where the loop looks that often; else all at noon."""
+        frame = self.stream.frame(day)
+        often = len(self.ticks) > 1 and day >= self.past
+        for hour, part in frame.groupby(frame["at"].dt.floor("h" if often else "D")):
+            self.clock.time = hour.to_pydatetime() + timedelta(minutes=59 if often else 720)
+            answers = self.plane.predict(part.reset_index(drop=True))
+            self._score(day, answers)
+
+    def _score(self, day: int, answers: pd.DataFrame) -> None:
+        index = answers["key"].str.partition("-")[2].astype(int).to_numpy()
+        p = np.clip(answers["probability"].to_numpy(float), 0.01, 0.99)
+        self.losses += np.where(self.stream.label[day][index], -np.log(p), -np.log1p(-p)).tolist()
+
+    def _tick(self, now: datetime) -> None:
+        until = int(np.searchsorted(self._labels["hours"].to_numpy(), (now - START) / HOUR, side="right"))
+        new = self._labels.iloc[self._sent : until]
+        # By the hour of their arrival: how late labels are is learnt from it.
+        for hour, part in new.groupby(np.ceil(new["hours"])):
+            self.outcomes.record(part[["key", "label"]], min(START + float(hour) * HOUR, now), "simulated")
+        self._sent = until
+        self.clock.time = now
+        tick(self.context, now)

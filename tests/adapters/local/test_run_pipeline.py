@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from pathlib import Path
-
-from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude, main
+from tidemill.adapters.local.run_pipeline import conclude
 
 KFP = "RuntimeError: Pipeline 'p' finished with status FAILURE. Inner task failed: '{}' inside 'condition-1'."
 TRACE = """Traceback (most recent call last):
@@ -37,18 +34,3 @@ def test_what_a_step_recorded_goes_before_what_kubeflow_says() -> None:
     record = {"failed": True, "reason": "TrainerFailed", "message": "m:train raised ValueError: no"}
     found = conclude({"ingest": {}, "train": record}, KFP.format("train"), TRACE)
     assert (found["reason"], found["step"], found["message"]) == ("TrainerFailed", "train", record["message"])
-
-
-def test_who_finds_the_turn_taken_leaves_it_alone(tmp_path: Path) -> None:
-    (tmp_path / "steps").mkdir()
-    with (tmp_path / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        main(tmp_path, tmp_path / "no.yaml")
-    assert (tmp_path / "steps").exists()
-    assert not (tmp_path / RESULT).exists()
-
-
-def test_a_turn_that_has_ended_is_not_begun_again(tmp_path: Path) -> None:
-    (tmp_path / RESULT).write_text("{}")
-    main(tmp_path, tmp_path / "no.yaml")
-    assert (tmp_path / RESULT).read_text() == "{}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnStatus
-from tidemill.loop.turn.steps import ACCEPTED, PASSED
+from tidemill.loop.turn.records import ACCEPTED, PASSED
 
 KILLED = "its process ended without a word, as one does that runs out of memory"
 _USERS = ("features", "train", "refit")  # steps that run the user's own code

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tidemill.adapters.local.pipelines import LocalPipelines
-from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude
+from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude, write_result
 from tidemill.adapters.mlflow_registry import MlflowRegistry
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnRequest
@@ -123,6 +123,20 @@ def test_cancelling_ends_the_whole_group_as_often_as_one_likes(hanging: LocalPip
     hanging.cancel(request.id)
     assert not members(group)
     assert hanging.status(request.id).phase is Phase.UNKNOWN
+
+
+def test_a_run_that_ended_because_something_was_away_runs_again_when_it_is_submitted_again(
+    hanging: LocalPipelines, home: Path
+) -> None:
+    request = turn(home)
+    _hanging.append(request.id)
+    away = {"failed": True, "temporary": True, "reason": "PipelineFailed", "message": "The store is away."}
+    write_result(folder_of(request.work_uri), conclude({"ingest": away}, "RuntimeError"))
+    status = hanging.status(request.id)
+    assert (status.phase, status.message) == (Phase.UNKNOWN, "Step ingest could not go on: The store is away.")
+    hanging.submit(request)
+    assert hanging.status(request.id).phase is Phase.RUNNING
+    hanging.cancel(request.id)
 
 
 def test_waiting_ends_with_the_time(hanging: LocalPipelines, home: Path) -> None:

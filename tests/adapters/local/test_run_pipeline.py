@@ -19,6 +19,20 @@ def test_a_trainers_process_that_was_killed_is_the_trainers_failure() -> None:
     assert "run.log" in found["message"]
 
 
+def test_a_run_that_ended_because_something_was_away_is_to_be_submitted_again() -> None:
+    away = {"failed": True, "temporary": True, "reason": "PipelineFailed", "message": "MLflow does not answer."}
+    found = conclude({"ingest": {}, "register": away}, KFP.format("register"))
+    assert (found["phase"], found["step"]) == ("unknown", "register")
+    assert found["message"] == "Step register could not go on: MLflow does not answer."
+
+
+def test_a_step_whose_record_could_not_be_written_for_the_same_cause_is_so_too() -> None:
+    log = "tidemill.loop.errors.TemporaryError: s3://b/k could not be read or written: timed out\n"
+    found = conclude({"ingest": {}}, KFP.format("features"), log)
+    assert (found["phase"], found["step"]) == ("unknown", "features")
+    assert "s3://b/k could not be read or written" in found["message"]
+
+
 def test_another_steps_process_that_was_killed_is_the_pipelines() -> None:
     found = conclude({}, KFP.format("register"))
     assert (found["reason"], found["step"]) == ("PipelineFailed", "register")

@@ -41,8 +41,9 @@ class LocalPipelines:
     def submit(self, request: TurnRequest) -> None:
         work = folder_of(request.work_uri)
         with (work / LOCK).open("a") as lock, (work / LOG).open("ab") as log:
-            if not _take(lock) or (work / RESULT).exists():
+            if not _take(lock) or _has_ended(work):
                 return  # another process runs, or has run, this very turn
+            (work / RESULT).unlink(missing_ok=True)
             lock.truncate(0)
             path = os.pathsep.join(filter(None, [request.project, os.environ.get("PYTHONPATH", "")]))
             pipeline = self._pipeline or compiled("training")
@@ -124,6 +125,11 @@ def compiled(name: str) -> Path:
 
 def _read(work: Path) -> TurnStatus:
     return status_of(json.loads((work / RESULT).read_text()))
+
+
+def _has_ended(work: Path) -> bool:
+    """For good: not because something that it needs was away."""
+    return (work / RESULT).exists() and _read(work).phase is not Phase.UNKNOWN
 
 
 def _step(work: Path) -> str:

@@ -16,6 +16,7 @@ from tidemill.loop.errors import ArtifactChanged, DataUnreadable, TemporaryError
 from tidemill.loop.model import TurnRequest
 
 from .files import join, names, read_bytes, remove, write_bytes
+from .patience import patiently
 from .request import from_json
 from .user_code import TrainerFailed
 
@@ -28,7 +29,7 @@ _REASONS = ((TrainerFailed, Reason.TRAINER_FAILED), (ArtifactChanged, Reason.ART
 def load_request(uri: str, digest: str) -> TurnRequest:
     """Raises DataUnreadable where the request is not the one that was submitted, and says so beside it, in
     steps/request.json: what it names as its own folder is not to be trusted."""
-    text = read_bytes(uri)
+    text = patiently(lambda: read_bytes(uri))
     found = "sha256:" + hashlib.sha256(text).hexdigest()
     if found != digest:
         message = f"The request at {uri} changed after the run was submitted: its digest is {found}, not {digest}. "

@@ -27,6 +27,7 @@ from . import data, training
 from .evaluation import evaluate
 from .files import fetch, fetch_folder, join, read_bytes
 from .handed_on import read_frame, read_written, write, write_frame
+from .patience import patiently as patiently
 from .records import ACCEPTED as ACCEPTED
 from .records import PASSED as PASSED
 from .records import explained as explained

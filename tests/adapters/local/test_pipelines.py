@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from left_behind import marked
 from tidemill.adapters.local.pipelines import LocalPipelines
 from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude, write_result
 from tidemill.adapters.mlflow_registry import MlflowRegistry
@@ -266,3 +269,52 @@ def test_a_trainer_that_never_returns_is_ended_with_all_its_processes(pipelines:
     until(lambda: not members(group))
     result = json.loads((folder_of(request.work_uri) / RESULT).read_text())
     assert result["reason"] == "TimedOut"
+
+
+STARTS = (
+    HANGS
+    + """
+
+def starts(X, y, previous=None):
+    import subprocess, sys
+    for alone in (False, True):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=alone)
+    never(X, y)
+"""
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("how", ["cancelled", "its-keeper-killed", "its-run-killed"])
+def test_no_process_of_a_turn_is_left_at_whatever_moment_it_is_ended(
+    marked_pipelines: tuple[LocalPipelines, str], home: Path, seed: int, how: str
+) -> None:
+    pipelines, marker = marked_pipelines
+    request = with_trainer(turn(home, STARTS), "starts")
+    keeper = submitted(pipelines, request)
+    module = request.spec["spec"]["model"]["trainer"].partition(":")[0]
+    if seed == 0:
+        until((home / f"{module}.began").exists)
+    else:
+        time.sleep(random.Random(f"{seed} {how}").uniform(0, 3))
+    children = Path(f"/proc/{keeper}/task/{keeper}/children")
+    victim = keeper if how == "its-keeper-killed" else int((children.read_text().split() or [keeper])[0])
+    if how == "cancelled":
+        pipelines.cancel(request.id)
+        assert pipelines.status(request.id).phase is Phase.UNKNOWN
+    else:
+        os.kill(victim, signal.SIGKILL)
+    zygote = pipelines._warm._process
+    assert zygote is not None
+    until(lambda: set(marked(marker)) <= {zygote.pid} and pipelines.status(request.id).phase is Phase.UNKNOWN)
+    assert set(marked(marker)) <= {zygote.pid}
+
+
+@pytest.fixture(scope="module")
+def marked_pipelines(home: Path) -> Iterator[tuple[LocalPipelines, str]]:
+    """All processes of its runs can be told by a marker in their environment."""
+    value = uuid.uuid4().hex
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MARKER", value)
+        pipelines = LocalPipelines(home / "home" / "turns", warm=True)
+    yield pipelines, f"MARKER={value}"

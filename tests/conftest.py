@@ -5,15 +5,37 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from left_behind import left
 from postgres_server import PostgresServer, binaries
 
 settings.register_profile("tidemill", deadline=None, print_blob=True)  # machines differ; pytest-timeout ends what hangs
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tidemill"))
+
+
+_MARKER = "PROCESS_OF_THE_TESTS"
+_DYING = 15.0  # seconds that what was told to end may take
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault(_MARKER, uuid.uuid4().hex)  # workers inherit it, and whatever a test starts
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """The run fails where a process that a test started outlives it. (A test that failed keeps what it had started.)"""
+    if hasattr(session.config, "workerinput") or exitstatus != pytest.ExitCode.OK:
+        return
+    found = left(f"{_MARKER}={os.environ[_MARKER]}", _DYING)
+    if found:
+        listed = "\n".join(f"  {pid}: {command}" for pid, command in found.items())
+        print(f"\nProcesses that outlive the tests that started them:\n{listed}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ def evaluate(
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "evaluate"):
-        done, p, y = steps.evaluate_step(request, Path(prepared.path), Path(models.path))
+        done, p, y = steps.patiently(lambda: steps.evaluate_step(request, Path(prepared.path), Path(models.path)))
     for who in ("challenger", "champion", "baseline"):
         for name, value in (done[who] or {}).items():
             if value is not None:

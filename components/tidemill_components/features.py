@@ -16,5 +16,5 @@ def features(
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "features"):
-        done = steps.features(request, Path(dataset.path), Path(prepared.path))
+        done = steps.patiently(lambda: steps.features(request, Path(dataset.path), Path(prepared.path)))
     prepared.metadata.update(train=done["train"], hold_out=done["hold_out"])

@@ -20,6 +20,6 @@ def ingest(request_uri: str, request_digest: str, dataset: dsl.Output[dsl.Datase
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "ingest"):
-        done = steps.ingest(request, Path(dataset.path), read_table)
+        done = steps.patiently(lambda: steps.ingest(request, Path(dataset.path), read_table))
     dataset.metadata.update(rows=done["rows"], digest=done["digest"], partitions=done["partitions"])
     return NamedTuple("Ingested", [("digest", str), ("rows", int)])(done["digest"], done["rows"])

@@ -20,5 +20,7 @@ def refit(
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "refit"):
-        done = steps.refit(request, Path(prepared.path), Path(models.path), Path(refitted.path))
+        done = steps.patiently(
+            lambda: steps.refit(request, Path(prepared.path), Path(models.path), Path(refitted.path))
+        )
     refitted.metadata.update(rows=done["rows"], **done["digests"])

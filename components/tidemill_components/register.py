@@ -17,6 +17,6 @@ def register(
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "register"):
-        done, text = register_turn(request, Path(refitted.path))
+        done, text = steps.patiently(lambda: register_turn(request, Path(refitted.path)))
     Path(card.path).write_text(text)
     return done["version"]

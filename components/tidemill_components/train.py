@@ -16,5 +16,5 @@ def train(
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "train"):
-        done = steps.train(request, Path(prepared.path), Path(models.path))
+        done = steps.patiently(lambda: steps.train(request, Path(prepared.path), Path(models.path)))
     models.metadata.update(rows=done["rows"], trainer=done["trainer"])

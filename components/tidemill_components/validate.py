@@ -21,6 +21,6 @@ def validate(
 
     request = steps.load_request(request_uri, request_digest)
     with steps.explained(request, "validate"):
-        done = steps.validate(request, Path(dataset.path), GreatExpectationsValidator())
+        done = steps.patiently(lambda: steps.validate(request, Path(dataset.path), GreatExpectationsValidator()))
     Path(report.path).write_text(cards.validation_html(done))
     return done["verdict"]

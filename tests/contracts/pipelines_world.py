@@ -21,6 +21,7 @@ from tidemill.loop.model import Partition, TurnRequest
 from tidemill.loop.ports import Pipelines, Registry
 from tidemill.loop.turn.files import join, write_bytes
 from tidemill.loop.turn.request import write_request
+from tidemill.loop.turn.snapshot import snapshot_of
 from turn_world import DAYS, START, document, rows_of
 
 PROJECT = Path(__file__).parent / "image" / "contract_project.py"
@@ -61,7 +62,8 @@ class Runner:
         id = uuid.uuid4().hex[:16]
         work = join(self.base, "turns", id)
         known = [rows_of(day)[["id", "y"]].rename(columns={"id": "key", "y": "label"}) for day in range(DAYS)]
-        write_bytes(join(work, "labels.parquet"), parquet(labels(pd.concat(known, ignore_index=True))))
+        outcomes = labels(pd.concat(known, ignore_index=True))
+        write_bytes(join(work, "labels.parquet"), parquet(outcomes))
         model = {"trainer": f"contract_project:{trainer}", **spec.pop("model", {})}
         request = TurnRequest(
             id=id,
@@ -72,7 +74,7 @@ class Runner:
             signals=("Bootstrap",),
             partitions=tuple(self._delivered()),
             labels_uri=join(work, "labels.parquet"),
-            snapshot="snapshot",
+            snapshot=snapshot_of(self._delivered(), outcomes),
             champion=None,
             tracking_uri=self.tracking_uri,
             work_uri=work,

@@ -52,7 +52,7 @@ def until(runner: Runner, condition: Callable[[], bool]) -> None:
 
 def training(runner: Runner) -> TurnRequest:
     """A turn whose trainer has begun, and never ends."""
-    from tidemill.loop.turn.steps import records
+    from tidemill.loop.turn.records import records
 
     request = runner.turn("hangs")
     runner.pipelines.submit(request)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from small_world import Small, events, small
+from small_world import MODEL, Small, events, small
 from tidemill.adapters.local.inline import InlinePipelines
+from tidemill.decisions.verdict import Reason
 from tidemill.gateway.inline import InlineDataPlane
 from tidemill.loop.asking import ask
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.harvest import MAX_ATTEMPTS
-from tidemill.loop.model import TurnRequest, TurnStatus
+from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.tick import settle, tick
 
 
@@ -72,6 +73,25 @@ def test_a_turn_that_is_lost_too_often_fails_with_what_was_lost_last(tmp_path: P
     assert (
         f"was lost {MAX_ATTEMPTS} times, at last so: Step train was lost: its Pod p was deleted." in failed["message"]
     )
+
+
+class Fails(InlinePipelines):
+    def submit(self, request: TurnRequest) -> None:
+        self._ended[request.id] = TurnStatus(Phase.FAILED, Reason.TRAINER_FAILED, "helpers.py raised", "train")
+
+
+def test_a_turn_that_failed_is_tried_again_once_any_module_of_the_project_is_mended(tmp_path: Path) -> None:
+    it = small(tmp_path)
+    (tmp_path / "small_model.py").write_text("import helpers\n" + MODEL)
+    (tmp_path / "helpers.py").write_text("raise ValueError\n")
+    running_by(it, Fails(it.registry))
+    it.replay.bootstrap()
+    tick(it.context, it.clock.now())
+    (failed,) = it.context.state.documents("small", "turn")
+    assert failed["status"] == "failed"
+    (tmp_path / "helpers.py").write_text("mended = True\n")
+    tick(it.context, it.clock.now())
+    assert len(it.context.state.documents("small", "turn")) == 2
 
 
 def test_a_submission_that_is_refused_is_no_lost_run_and_its_reason_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from tidemill.adapters.file_source import read_table
-from tidemill.loop.errors import ArtifactChanged, DataUnreadable, TidemillError
+from tidemill.loop.errors import ArtifactChanged, DataUnreadable, TemporaryError, TidemillError
 from tidemill.loop.model import ChampionRef, TurnRequest
 from tidemill.loop.turn import artifact, steps
+from tidemill.loop.turn.records import forget_failures
 from tidemill.loop.turn.request import folder_of, read_request
 from tidemill.loop.turn.user_code import TrainerFailed
 from turn_world import DAYS, HOLD_OUT, LOGISTIC, ROWS, START, digest_of, rows_of, turn
@@ -91,7 +93,8 @@ def test_every_step_leaves_what_it_did(accepted: tuple[TurnRequest, Path]) -> No
     found = records(accepted[0])
     assert found["ingest"]["rows"] == DAYS * ROWS
     assert found["features"]["hold_out"] == HOLD_OUT * ROWS
-    assert found["train"] == {"rows": (DAYS - HOLD_OUT) * ROWS, "trainer": accepted[0].spec["spec"]["model"]["trainer"]}
+    assert found["train"]["rows"] == (DAYS - HOLD_OUT) * ROWS
+    assert found["train"]["trainer"] == accepted[0].spec["spec"]["model"]["trainer"]
     assert found["evaluate"]["verdict"] == steps.ACCEPTED
     assert found["refit"]["rows"] == DAYS * ROWS
     assert found["refit"]["digests"]["model"] == artifact.digest(accepted[1] / "refitted" / "model")
@@ -100,8 +103,8 @@ def test_every_step_leaves_what_it_did(accepted: tuple[TurnRequest, Path]) -> No
 def test_a_step_run_again_says_the_same(accepted: tuple[TurnRequest, Path]) -> None:
     request, folder = accepted
     before = records(request)
-    steps.ingest(request, folder / "again", read_table)
-    steps.features(request, folder / "again", folder / "prepared-again")
+    steps.ingest(request, folder / "again" / "dataset", read_table)
+    steps.features(request, folder / "again" / "dataset", folder / "prepared-again")
     steps.evaluate_step(request, folder / "prepared-again", folder / "models")
     assert records(request) == before
 
@@ -109,10 +112,10 @@ def test_a_step_run_again_says_the_same(accepted: tuple[TurnRequest, Path]) -> N
 def test_the_contents_digest_follows_labels_too(tmp_path: Path) -> None:
     request = turn(tmp_path)
     one = steps.ingest(request, tmp_path / "one", read_table)["digest"]
-    labels = folder_of(request.labels_uri)
-    known = pd.read_parquet(labels)
-    known.assign(label=known["label"].where(known.index > 0, 1 - known["label"])).to_parquet(labels, index=False)
-    assert steps.ingest(request, tmp_path / "two", read_table)["digest"] != one
+    other = turn(
+        tmp_path, labels=lambda known: known.assign(label=known["label"].where(known.index > 0, 1 - known["label"]))
+    )
+    assert steps.ingest(other, tmp_path / "two", read_table)["digest"] != one
 
 
 def test_validation_sees_inputs_without_the_label(tmp_path: Path) -> None:
@@ -231,5 +234,130 @@ def test_what_steps_did_outlives_a_run_and_what_failed_does_not(tmp_path: Path) 
     with pytest.raises(ValueError, match="no reason"), steps.explained(request, "validate"):
         raise ValueError("no reason")
     assert set(steps.records(request.work_uri)) == {"ingest", "validate"}
-    steps.forget_failures(request.work_uri)
+    forget_failures(request.work_uri)
     assert steps.records(request.work_uri) == {"ingest": {"rows": 1}}
+
+
+class Marks:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["twin.pkl", "baseline.pkl"])
+def test_a_model_that_is_not_what_was_trained_is_never_unpickled(tmp_path: Path, name: str) -> None:
+    request = turn(tmp_path)
+    prepared, models = to_models(request, tmp_path)
+    (models / name).write_bytes(pickle.dumps(Marks(tmp_path / "unpickled")))
+    with pytest.raises(ArtifactChanged), steps.explained(request, "evaluate"):
+        steps.evaluate_step(request, prepared, models)
+    assert not (tmp_path / "unpickled").exists()
+    found = records(request)["evaluate"]
+    assert found["reason"] == "ArtifactChanged"
+    assert f"{name} is not what step train wrote" in found["message"]
+
+
+@pytest.mark.parametrize("name", ["raw.parquet", "X.parquet", "late.npy"])
+@pytest.mark.parametrize("step", ["train", "evaluate", "refit"])
+def test_rows_that_are_not_what_was_prepared_are_not_read(tmp_path: Path, step: str, name: str) -> None:
+    request = turn(tmp_path)
+    prepared, models = to_models(request, tmp_path)
+    file = prepared / name
+    if name == "late.npy":
+        np.save(file, ~np.load(file))
+    else:
+        pd.read_parquet(file).assign(x=0.0).to_parquet(file, index=False)
+    does = {
+        "train": lambda: steps.train(request, prepared, models),
+        "evaluate": lambda: steps.evaluate_step(request, prepared, models),
+        "refit": lambda: steps.refit(request, prepared, models, tmp_path / "refitted"),
+    }
+    with pytest.raises(ArtifactChanged, match=f"{name} is not what step features wrote"):
+        does[step]()
+
+
+@pytest.mark.parametrize("step", ["validate", "features"])
+def test_a_snapshot_that_is_not_what_was_ingested_is_not_read(tmp_path: Path, step: str) -> None:
+    request = turn(tmp_path)
+    dataset = tmp_path / "dataset"
+    steps.ingest(request, dataset, read_table)
+    pd.read_parquet(dataset).assign(y=1.0).to_parquet(dataset, index=False)
+    does = {
+        "validate": lambda: steps.validate(request, dataset, Says()),
+        "features": lambda: steps.features(request, dataset, tmp_path / "prepared"),
+    }
+    with pytest.raises(ArtifactChanged, match="dataset is not what step ingest wrote"):
+        does[step]()
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_labels_that_are_not_those_of_the_snapshot_are_not_trained_on(tmp_path: Path, damaged: bool) -> None:
+    request = turn(tmp_path)
+    labels = folder_of(request.labels_uri)
+    if damaged:
+        labels.write_bytes(labels.read_bytes()[:-9])
+    else:
+        pd.read_parquet(labels).assign(label=lambda known: 1 - known["label"]).to_parquet(labels, index=False)
+    with pytest.raises(ArtifactChanged), steps.explained(request, "ingest"):
+        steps.ingest(request, tmp_path / "dataset", read_table)
+    found = records(request)["ingest"]
+    assert found["reason"] == "ArtifactChanged"
+    assert "labels.parquet are not those of the turn's snapshot" in found["message"]
+
+
+LEAVES = """
+class Other(BaseException):
+    pass
+
+
+def train(X, y, previous=None):
+    {does}
+
+
+base = train
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [("raise SystemExit('enough')", "SystemExit: enough"), ("raise Other('by hand')", "Other: by hand")],
+    ids=["SystemExit", "BaseException"],
+)
+def test_a_trainer_that_leaves_by_what_is_no_exception_has_failed_in_its_words(
+    tmp_path: Path, does: str, said: str
+) -> None:
+    request = turn(tmp_path, LEAVES.format(does=does))
+    with pytest.raises(TrainerFailed):
+        to_models(request, tmp_path)
+    found = records(request)["train"]
+    assert (found["reason"], "temporary" in found) == ("TrainerFailed", False)
+    assert found["message"].endswith(f":train raised {said}")
+
+
+def test_a_features_function_and_a_module_that_leave_have_failed_in_their_words(tmp_path: Path) -> None:
+    code = LOGISTIC + "\n\ndef features(frame):\n    raise SystemExit('no weather')\n"
+    request = turn(tmp_path, code)
+    module = request.spec["spec"]["model"]["trainer"].partition(":")[0]
+    request.spec["spec"]["model"]["features"] = f"{module}:features"
+    with pytest.raises(TrainerFailed, match="features raised SystemExit: no weather"):
+        to_features(request, tmp_path)
+    with pytest.raises(TrainerFailed, match=r"cannot be imported from .* SystemExit: not here"):
+        to_models(turn(tmp_path, "raise SystemExit('not here')\n"), tmp_path)
+
+
+def test_a_model_that_cannot_be_pickled_is_the_trainers_failure(tmp_path: Path) -> None:
+    code = LOGISTIC + "\n\nplain = train\n\ndef train(X, y, previous=None):\n    import threading\n"
+    code += "    model = plain(X, y)\n    model.lock = threading.Lock()\n    return model\n"
+    with pytest.raises(TrainerFailed, match="cannot be pickled: TypeError"):
+        to_models(turn(tmp_path, code), tmp_path)
+
+
+def test_what_was_away_is_told_from_what_is_wrong(tmp_path: Path) -> None:
+    request = turn(tmp_path)
+    with pytest.raises(TemporaryError), steps.explained(request, "register"):
+        raise TemporaryError("MLflow at http://mlflow does not answer.")
+    assert records(request)["register"]["temporary"] is True

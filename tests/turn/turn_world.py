@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from tidemill.loop.model import ChampionRef, Partition, TurnRequest
 from tidemill.loop.turn.request import write_request
+from tidemill.loop.turn.snapshot import snapshot_of
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 DAYS, ROWS, HOLD_OUT = 12, 60, 4
@@ -82,7 +83,8 @@ def turn(
         digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
         partitions.append(Partition(f"{start:%Y-%m-%d}", start, start + timedelta(days=1), digest, path.as_uri()))
         known.append(rows[["id", "y"]].rename(columns={"id": "key", "y": "label"}))
-    labels(pd.concat(known, ignore_index=True)).to_parquet(work / "labels.parquet", index=False)
+    outcomes = labels(pd.concat(known, ignore_index=True))
+    outcomes.to_parquet(work / "labels.parquet", index=False)
     request = TurnRequest(
         id=id,
         loop="tiny",
@@ -92,7 +94,7 @@ def turn(
         signals=("Bootstrap",),
         partitions=tuple(partitions),
         labels_uri=(work / "labels.parquet").as_uri(),
-        snapshot="snapshot",
+        snapshot=snapshot_of(partitions, outcomes),
         champion=champion,
         tracking_uri=f"sqlite:///{folder}/home/mlflow.db",
         work_uri=work.as_uri(),

@@ -13,10 +13,11 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnStatus
-from tidemill.loop.turn.steps import ACCEPTED, PASSED
+from tidemill.loop.turn.records import ACCEPTED, PASSED
 
 KILLED = "its process ended without a word, as one does that runs out of memory"
 _USERS = ("features", "train", "refit")  # steps that run the user's own code
+_AWAY = "TemporaryError: "
 _LAST_WORDS = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b.*)$", re.MULTILINE)
 
 
@@ -40,6 +41,8 @@ def concluded(steps: Mapping[str, Any], failure: Unexplained | None = None) -> d
     failed = next(((name, record) for name, record in steps.items() if record.get("failed")), None)
     if failed is not None:
         name, record = failed
+        if record.get("temporary"):
+            return _again(record["message"], name)
         return _failed(record["reason"], record["message"], name)
     if failure is not None:
         return _unexplained(failure)
@@ -87,6 +90,8 @@ def last_words(log: str) -> str:
 
 def _unexplained(failure: Unexplained) -> dict[str, Any]:
     why = f"{failure.why.rstrip('.')}. {failure.look}".rstrip()
+    if _AWAY in failure.why:  # the store that is away is where its record should be
+        return _again(why, failure.step)
     if not failure.step:
         return _failed(str(Reason.PIPELINE_FAILED), why, "")
     reason = Reason.TRAINER_FAILED if failure.step in _USERS and failure.killed else Reason.PIPELINE_FAILED
@@ -95,6 +100,12 @@ def _unexplained(failure: Unexplained) -> dict[str, Any]:
 
 def _succeeded(reason: str, message: str, steps: Mapping[str, Any]) -> dict[str, Any]:
     return {"phase": str(Phase.SUCCEEDED), "reason": reason, "message": message, "step": "", "result": dict(steps)}
+
+
+def _again(message: str, step: str) -> dict[str, Any]:
+    """Of a run that ended because something that it needs was away: it is submitted again."""
+    said = f"Step {step} could not go on: {message}" if step else message
+    return {**_failed(str(Reason.PIPELINE_FAILED), said, step), "phase": str(Phase.UNKNOWN)}
 
 
 def _failed(reason: str, message: str, step: str) -> dict[str, Any]:

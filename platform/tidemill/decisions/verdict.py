@@ -51,7 +51,7 @@ class Reason(StrEnum):
     TIMED_OUT = "TimedOut"  # the turn took longer than model.timeout
     PIPELINE_FAILED = "PipelineFailed"  # a step of the pipeline failed
     CANCELLED = "Cancelled"  # the turn was ended before it was done
-    ARTIFACT_CHANGED = "ArtifactChanged"  # the digest on disk is not the one that was registered
+    ARTIFACT_CHANGED = "ArtifactChanged"  # a file is not what was registered, or not what the step before wrote
     # rollout
     STARTED = "Started"  # the rollout, or a step of it, began
     NOT_READY = "NotReady"  # a version, or a day, is not ready yet

@@ -30,7 +30,7 @@ class VersionUnknown(TidemillError):
 
 
 class ArtifactChanged(TidemillError):
-    """A model's files are not what was registered; they are not loaded."""
+    """Files are not what was registered, or not what the step before wrote; they are not loaded."""
 
 
 class NotReady(TidemillError):

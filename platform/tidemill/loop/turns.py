@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tidemill.decisions.start_turn import StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
 
 from . import standing
+from .code import code_digest
 from .context import Context, Event, Write
 from .errors import TidemillError
-from .ids import code_digest, digest_of
+from .ids import digest_of
 from .model import ChampionRef, Partition, TurnRequest
 from .repairs import serving_calibrator
 from .turn.files import join, write_bytes
 from .turn.request import write_request
+from .turn.snapshot import snapshot_of
 from .versions import registered
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def running_turn(context: Context) -> dict[str, Any] | None:
@@ -121,7 +119,7 @@ def admitted_rows(context: Context) -> int:
 def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnRequest:
     partitions = tuple(_partition(document) for document in admitted(context))
     labels = context.ports.outcomes.known(now)[["key", "label"]].sort_values("key", ignore_index=True)
-    snapshot = digest_of([[(p.id, p.digest) for p in partitions], _content(labels)], 64)
+    snapshot = snapshot_of(partitions, labels)
     spec = context.loop.model_dump(by_alias=True, mode="json")
     code = _code(context)
     names = tuple(signal["id"] for signal in signals) or (str(Reason.BOOTSTRAP),)
@@ -150,20 +148,12 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
 
 def _code(context: Context) -> str:
     model = context.spec.model
-    entry_points = {"trainer": model.trainer, "baseline": model.baseline, "features": model.features}
-    return context.image or code_digest(context.project, entry_points)
+    return context.image or code_digest(context.project, (model.trainer, model.baseline, model.features))
 
 
 def _made_of(context: Context) -> str:
     """Of what people write: the spec and the code."""
     return digest_of([context.loop.model_dump(by_alias=True, mode="json"), _code(context)])
-
-
-def _content(labels: pd.DataFrame) -> str:
-    """Of sorted labels. By hand: pandas hashes row by row, which takes ten times as long."""
-    content = hashlib.sha256("\0".join(labels["key"]).encode())
-    content.update(labels["label"].to_numpy(dtype="<f8").tobytes())
-    return digest_of([len(labels), content.hexdigest()])
 
 
 def _partition(document: dict[str, Any]) -> Partition:

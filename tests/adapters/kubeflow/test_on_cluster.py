@@ -26,8 +26,8 @@ from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.controller.place import step_settings
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
+from tidemill.loop.turn.records import records
 from tidemill.loop.turn.request import request_digest, request_uri
-from tidemill.loop.turn.steps import records
 from tidemill.spec.model_loop import ModelLoop
 from tidemill.spec.profile import Pods
 from turn_world import HOLD_OUT, ROWS

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from left_behind import marked
 from tidemill.adapters.local.pipelines import LocalPipelines
-from tidemill.adapters.local.run_pipeline import RESULT, conclude
+from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude, write_result
 from tidemill.adapters.mlflow_registry import MlflowRegistry
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.model import Phase, TurnRequest
 from tidemill.loop.turn.artifact import verify
-from tidemill.loop.turn.request import folder_of
+from tidemill.loop.turn.request import folder_of, write_request
 from turn_world import DAYS, LOGISTIC, ROWS, turn
 
 pytestmark = pytest.mark.timeout(240)
@@ -43,9 +46,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def submitted(pipelines: LocalPipelines, request: TurnRequest) -> int:
-    """The run's process group: the process that was started, which the nursery's forks join."""
+    """The process that keeps the run, which leads its group."""
     pipelines.submit(request)
-    return pipelines._children[request.id].pid
+    lock = folder_of(request.work_uri) / LOCK
+    until(lambda: bool(lock.read_text()))
+    return int(lock.read_text())
 
 
 def members(group: int) -> set[int]:
@@ -102,17 +107,15 @@ def test_a_run_that_was_killed_without_a_result_is_unknown_and_can_be_submitted_
     hanging.cancel(request.id)
 
 
-def test_a_run_outlives_who_started_it_and_is_found_under_way(hanging: LocalPipelines, home: Path) -> None:
+def test_a_run_is_found_under_way_by_a_loop_that_was_started_again(hanging: LocalPipelines, home: Path) -> None:
     request, group = started(hanging, home)
-    until(lambda: len(members(group)) == 2)  # what was started, and what the nursery forked for it
-    os.kill(group, signal.SIGKILL)
-    until(lambda: len(members(group)) == 1)
+    until(lambda: len(members(group)) == 2)  # what keeps the run, and the run
     restarted = LocalPipelines(home / "home" / "turns", home / "pipeline.yaml")
     assert restarted.status(request.id).phase is Phase.RUNNING
     restarted.submit(request)
-    assert request.id not in restarted._children, "submitted twice, it runs once"
+    assert len(members(group)) == 2, "submitted twice, it runs once"
     restarted.cancel(request.id)
-    until(lambda: not members(group))
+    assert not members(group)
     assert restarted.status(request.id).phase is Phase.UNKNOWN
 
 
@@ -121,8 +124,22 @@ def test_cancelling_ends_the_whole_group_as_often_as_one_likes(hanging: LocalPip
     assert members(group)
     hanging.cancel(request.id)
     hanging.cancel(request.id)
-    until(lambda: not members(group))
-    until(lambda: hanging.status(request.id).phase is Phase.UNKNOWN)
+    assert not members(group)
+    assert hanging.status(request.id).phase is Phase.UNKNOWN
+
+
+def test_a_run_that_ended_because_something_was_away_runs_again_when_it_is_submitted_again(
+    hanging: LocalPipelines, home: Path
+) -> None:
+    request = turn(home)
+    _hanging.append(request.id)
+    away = {"failed": True, "temporary": True, "reason": "PipelineFailed", "message": "The store is away."}
+    write_result(folder_of(request.work_uri), conclude({"ingest": away}, "RuntimeError"))
+    status = hanging.status(request.id)
+    assert (status.phase, status.message) == (Phase.UNKNOWN, "Step ingest could not go on: The store is away.")
+    hanging.submit(request)
+    assert hanging.status(request.id).phase is Phase.RUNNING
+    hanging.cancel(request.id)
 
 
 def test_waiting_ends_with_the_time(hanging: LocalPipelines, home: Path) -> None:
@@ -211,19 +228,93 @@ def never(X, y, previous=None):
 )
 
 
-def test_a_trainer_that_never_returns_is_ended_with_all_its_processes(pipelines: LocalPipelines, home: Path) -> None:
-    from tidemill.loop.turn.request import write_request
+PARALLEL = (
+    LOGISTIC
+    + """
 
-    plain = turn(home, HANGS)
-    trainer = plain.spec["spec"]["model"]["trainer"].replace(":train", ":never")
-    model = {**plain.spec["spec"]["model"], "trainer": trainer, "timeout": "12s"}
-    request = replace(plain, spec={**plain.spec, "spec": {**plain.spec["spec"], "model": model}})
+def searched(X, y, previous=None):
+    from sklearn.model_selection import GridSearchCV
+
+    found = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, n_jobs=2).fit(X[["x", "z"]], y.astype(int))
+    chosen = make_column_transformer(("passthrough", ["x", "z"]))
+    return make_pipeline(chosen, LogisticRegression(**found.best_params_)).fit(X, y.astype(int))
+"""
+)
+
+
+def with_trainer(plain: TurnRequest, name: str, **model: str) -> TurnRequest:
+    trainer = plain.spec["spec"]["model"]["trainer"].replace(":train", f":{name}")
+    changed = {**plain.spec["spec"]["model"], "trainer": trainer, **model}
+    request = replace(plain, spec={**plain.spec, "spec": {**plain.spec["spec"], "model": changed}})
     write_request(request)
+    return request
+
+
+def test_a_trainer_that_uses_several_processes_holds_no_step_up(pipelines: LocalPipelines, home: Path) -> None:
+    """joblib's workers wait five minutes for more work; a step does not wait for them."""
+    request = with_trainer(turn(home, PARALLEL), "searched")
+    pipelines.submit(request)
+    status = pipelines.wait(request.id, _PATIENCE)
+    assert (status.phase, status.reason) == (Phase.SUCCEEDED, Reason.ACCEPTED), status.message
+
+
+def test_a_trainer_that_never_returns_is_ended_with_all_its_processes(pipelines: LocalPipelines, home: Path) -> None:
+    request = with_trainer(turn(home, HANGS), "never", timeout="12s")
+    module = request.spec["spec"]["model"]["trainer"].partition(":")[0]
     group = submitted(pipelines, request)
     status = pipelines.wait(request.id, _PATIENCE)
     assert (status.phase, status.reason) == (Phase.FAILED, Reason.TIMED_OUT), status.message
     assert "model.timeout (12 s)" in status.message
-    assert (home / f"{trainer.partition(':')[0]}.began").exists(), "it was the trainer that hung"
+    assert (home / f"{module}.began").exists(), "it was the trainer that hung"
     until(lambda: not members(group))
     result = json.loads((folder_of(request.work_uri) / RESULT).read_text())
     assert result["reason"] == "TimedOut"
+
+
+STARTS = (
+    HANGS
+    + """
+
+def starts(X, y, previous=None):
+    import subprocess, sys
+    for alone in (False, True):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=alone)
+    never(X, y)
+"""
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("how", ["cancelled", "its-keeper-killed", "its-run-killed"])
+def test_no_process_of_a_turn_is_left_at_whatever_moment_it_is_ended(
+    marked_pipelines: tuple[LocalPipelines, str], home: Path, seed: int, how: str
+) -> None:
+    pipelines, marker = marked_pipelines
+    request = with_trainer(turn(home, STARTS), "starts")
+    keeper = submitted(pipelines, request)
+    module = request.spec["spec"]["model"]["trainer"].partition(":")[0]
+    if seed == 0:
+        until((home / f"{module}.began").exists)
+    else:
+        time.sleep(random.Random(f"{seed} {how}").uniform(0, 3))
+    children = Path(f"/proc/{keeper}/task/{keeper}/children")
+    victim = keeper if how == "its-keeper-killed" else int((children.read_text().split() or [keeper])[0])
+    if how == "cancelled":
+        pipelines.cancel(request.id)
+        assert pipelines.status(request.id).phase is Phase.UNKNOWN
+    else:
+        os.kill(victim, signal.SIGKILL)
+    zygote = pipelines._warm._process
+    assert zygote is not None
+    until(lambda: set(marked(marker)) <= {zygote.pid} and pipelines.status(request.id).phase is Phase.UNKNOWN)
+    assert set(marked(marker)) <= {zygote.pid}
+
+
+@pytest.fixture(scope="module")
+def marked_pipelines(home: Path) -> Iterator[tuple[LocalPipelines, str]]:
+    """All processes of its runs can be told by a marker in their environment."""
+    value = uuid.uuid4().hex
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MARKER", value)
+        pipelines = LocalPipelines(home / "home" / "turns", warm=True)
+    yield pipelines, f"MARKER={value}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from pathlib import Path
-
-from tidemill.adapters.local.run_pipeline import LOCK, RESULT, conclude, main
+from tidemill.adapters.local.run_pipeline import conclude
 
 KFP = "RuntimeError: Pipeline 'p' finished with status FAILURE. Inner task failed: '{}' inside 'condition-1'."
 TRACE = """Traceback (most recent call last):
@@ -20,6 +17,20 @@ def test_a_trainers_process_that_was_killed_is_the_trainers_failure() -> None:
     assert (found["phase"], found["reason"], found["step"]) == ("failed", "TrainerFailed", "train")
     assert found["message"].startswith("Step train failed: its process ended without a word")
     assert "run.log" in found["message"]
+
+
+def test_a_run_that_ended_because_something_was_away_is_to_be_submitted_again() -> None:
+    away = {"failed": True, "temporary": True, "reason": "PipelineFailed", "message": "MLflow does not answer."}
+    found = conclude({"ingest": {}, "register": away}, KFP.format("register"))
+    assert (found["phase"], found["step"]) == ("unknown", "register")
+    assert found["message"] == "Step register could not go on: MLflow does not answer."
+
+
+def test_a_step_whose_record_could_not_be_written_for_the_same_cause_is_so_too() -> None:
+    log = "tidemill.loop.errors.TemporaryError: s3://b/k could not be read or written: timed out\n"
+    found = conclude({"ingest": {}}, KFP.format("features"), log)
+    assert (found["phase"], found["step"]) == ("unknown", "features")
+    assert "s3://b/k could not be read or written" in found["message"]
 
 
 def test_another_steps_process_that_was_killed_is_the_pipelines() -> None:
@@ -37,18 +48,3 @@ def test_what_a_step_recorded_goes_before_what_kubeflow_says() -> None:
     record = {"failed": True, "reason": "TrainerFailed", "message": "m:train raised ValueError: no"}
     found = conclude({"ingest": {}, "train": record}, KFP.format("train"), TRACE)
     assert (found["reason"], found["step"], found["message"]) == ("TrainerFailed", "train", record["message"])
-
-
-def test_who_finds_the_turn_taken_leaves_it_alone(tmp_path: Path) -> None:
-    (tmp_path / "steps").mkdir()
-    with (tmp_path / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        main(tmp_path, tmp_path / "no.yaml")
-    assert (tmp_path / "steps").exists()
-    assert not (tmp_path / RESULT).exists()
-
-
-def test_a_turn_that_has_ended_is_not_begun_again(tmp_path: Path) -> None:
-    (tmp_path / RESULT).write_text("{}")
-    main(tmp_path, tmp_path / "no.yaml")
-    assert (tmp_path / RESULT).read_text() == "{}"

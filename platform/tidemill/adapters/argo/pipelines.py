@@ -26,8 +26,8 @@ from tidemill.loop.ids import digest_of
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.files import join, remove_folder
+from tidemill.loop.turn.records import records
 from tidemill.loop.turn.request import request_digest, request_uri
-from tidemill.loop.turn.steps import records
 
 _POLL = 1.0
 _DYING = 90.0  # seconds that a cancelled run's Pods may take to be gone: they have 30 to end by themselves

@@ -22,8 +22,8 @@ from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
 from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.files import exists, join, read_bytes, write_bytes
+from tidemill.loop.turn.records import forget_failures, records
 from tidemill.loop.turn.request import read_request, request_digest, request_uri
-from tidemill.loop.turn.steps import forget_failures, records
 
 _POLL = 2.0
 _CANCELLED = ("CANCELED", "CANCELING")

@@ -15,11 +15,13 @@ from tidemill.adapters.file_source import read_table
 from tidemill.adapters.memory_registry import MemoryRegistry
 from tidemill.decisions.accept import AcceptAction
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.errors import ArtifactChanged, DataUnreadable
 from tidemill.loop.frames import canonical
 from tidemill.loop.model import Partition, Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn import data, training
 from tidemill.loop.turn.evaluation import evaluate
+from tidemill.loop.turn.files import read_bytes
+from tidemill.loop.turn.records import reason_of
 from tidemill.loop.turn.request import folder_of
 from tidemill.loop.turn.user_code import TrainerFailed
 from tidemill.spec.model_loop import Data, ModelLoopSpec
@@ -40,8 +42,8 @@ class InlinePipelines:
             self._ended[request.id] = self._run(request)
         except TrainerFailed as error:
             self._ended[request.id] = TurnStatus(Phase.FAILED, Reason.TRAINER_FAILED, str(error), "train")
-        except DataUnreadable as error:
-            self._ended[request.id] = TurnStatus(Phase.FAILED, Reason.PIPELINE_FAILED, str(error), "ingest")
+        except (DataUnreadable, ArtifactChanged) as error:
+            self._ended[request.id] = TurnStatus(Phase.FAILED, reason_of(error), str(error), "ingest")
 
     def status(self, turn: str) -> TurnStatus:
         return self._ended.get(turn, TurnStatus(Phase.UNKNOWN))
@@ -57,7 +59,7 @@ class InlinePipelines:
         frame = data.assemble(
             request,
             partial(self._read, spec.data),
-            pd.read_parquet(folder_of(request.labels_uri)),
+            data.labels_of(request, read_bytes(request.labels_uri)),
             data.delivered_digest,
         )
         objection = data.objection(frame, spec, request.as_of, [])

@@ -1,26 +1,23 @@
-"""The process that one turn runs in: `python -m tidemill.adapters.local.run_pipeline WORK PIPELINE`.
+"""The process that one turn runs in, forked by the zygote.
 
-It holds the turn's lock while it lives, so that whoever looks, after a kill of the loop or of this process, knows
-whether the turn is under way. It runs the compiled Kubeflow pipeline with kfp.local, ends what takes too long, and
-leaves result.json.
+It holds the turn's lock from before it was forked until nothing of the run is left, so that whoever looks, after a kill
+of the loop or of any process of the run, knows whether the turn is under way. A child of it runs the compiled Kubeflow
+pipeline with kfp.local and leaves result.json; this one ends what takes too long.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from tidemill.adapters.local.warm_python import kfp_executable
+from tidemill.adapters.local.processes import kept
 from tidemill.adapters.turn_result import KILLED, Unexplained, concluded, last_words, timed_out
+from tidemill.loop.model import TurnRequest
 from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.request import read_request, to_json
 
@@ -31,39 +28,32 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED_STEP = re.compile(r"task failed: '([\w-]+)'")
 
 
-def main(work: Path, pipeline: Path) -> None:
-    with (work / LOCK).open("a") as lock:
-        if not _take(lock) or (work / RESULT).exists():
-            return  # another process runs, or has run, this very turn
-        lock.truncate(0)
-        lock.write(str(os.getpgid(0)))  # whom to end when the turn is cancelled
-        lock.flush()
-        # What a run that was killed had recorded is no part of this one.
-        shutil.rmtree(work / "steps", ignore_errors=True)
-        request = read_request(str(work))
-        timeout = spec_of(request).model.timeout.total_seconds()
-        watchdog = threading.Timer(timeout, _time_out, (work, timeout))
-        watchdog.daemon = True
-        watchdog.start()
-        error = ""
-        try:
-            _run(work, pipeline, to_json(request))
-        except Exception as raised:  # kfp.local raises plain RuntimeError; the step's record knows better
-            error = f"{type(raised).__name__}: {_COLOUR.sub('', str(raised))}"
-        watchdog.cancel()
-        write_result(work, conclude(read_steps(work), error, _log_tail(work)))
+def main(work: Path, pipeline: Path, lock: int) -> None:
+    """`lock` is the descriptor of the turn's lock, which this process holds."""
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)  # whom to end when the turn is cancelled
+    if not _is_there(work / LOCK, lock):
+        return  # it was cancelled before it began
+    # What a run that was killed had recorded is no part of this one.
+    shutil.rmtree(work / "steps", ignore_errors=True)
+    request = read_request(str(work))
+    seconds = spec_of(request).model.timeout.total_seconds()
+    in_time = kept(lambda: _run_to_its_end(work, pipeline, request, lock), seconds)
+    if not in_time and not (work / RESULT).exists():
+        write_result(work, timed_out(read_steps(work), seconds))
 
 
-def _take(lock: IO[str]) -> bool:
-    """False where another process keeps it. One that only looks whether it is taken has it for a moment, too."""
-    for _ in range(10):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.05)
-        else:
-            return True
-    return False
+def _is_there(path: Path, descriptor: int) -> bool:
+    return path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
+
+
+def _run_to_its_end(work: Path, pipeline: Path, request: TurnRequest, lock: int) -> None:
+    error = ""
+    try:
+        _run(work, pipeline, to_json(request), lock)
+    except Exception as raised:  # kfp.local raises plain RuntimeError; the step's record knows better
+        error = f"{type(raised).__name__}: {_COLOUR.sub('', str(raised))}"
+    write_result(work, conclude(read_steps(work), error, _log_tail(work)))
 
 
 def _log_tail(work: Path) -> str:
@@ -77,13 +67,15 @@ def _log_tail(work: Path) -> str:
         return _COLOUR.sub("", log.read().decode(errors="replace"))
 
 
-def _run(work: Path, pipeline: Path, request: str) -> None:
+def _run(work: Path, pipeline: Path, request: str, lock: int) -> None:
     import hashlib
 
     from kfp import local
     from kfp.components import load_component_from_file
 
-    sys.executable = kfp_executable() or sys.executable
+    from tidemill.adapters.local import forked_steps
+
+    forked_steps.install(lock)
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
         pipeline_root=str(work / "pipeline"),
@@ -121,15 +113,3 @@ def write_result(work: Path, result: dict[str, Any]) -> None:
     aside = work / f".{RESULT}.part"
     aside.write_text(json.dumps(result))
     aside.replace(work / RESULT)
-
-
-def _time_out(work: Path, seconds: float) -> None:
-    """Ends this whole process group: a trainer that never returns takes its pipeline with it."""
-    if (work / RESULT).exists():
-        return  # ended in the last moment
-    write_result(work, timed_out(read_steps(work), seconds))
-    os.killpg(os.getpgid(0), signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import DataUnreadable
+from tidemill.loop.errors import ArtifactChanged, DataUnreadable
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 
 from .files import read_bytes
-from .user_code import TrainerFailed, load
+from .snapshot import snapshot_of
+from .user_code import TrainerFailed, load, users
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,22 @@ if TYPE_CHECKING:
 
 def spec_of(request: TurnRequest) -> ModelLoopSpec:
     return ModelLoop.model_validate(request.spec).spec
+
+
+def labels_of(request: TurnRequest, content: bytes) -> pd.DataFrame:
+    """The labels (key, label) of the request's snapshot. Raises ArtifactChanged where these are others."""
+    import pandas as pd
+
+    changed = f"The labels at {request.labels_uri} are not those of the turn's snapshot. Nothing was trained on them; "
+    changed += "find out what changes files of a turn. The next turn writes its own."
+    try:
+        labels = pd.read_parquet(io.BytesIO(content))
+        found = snapshot_of(request.partitions, labels)
+    except Exception as error:  # no table any more, or another one
+        raise ArtifactChanged(changed) from error
+    if found != request.snapshot:
+        raise ArtifactChanged(changed)
+    return labels
 
 
 def assemble(
@@ -142,10 +160,8 @@ def _features(inputs: pd.DataFrame, project: Path, entry: str) -> pd.DataFrame:
     import pandas as pd
 
     function = load(project, entry)
-    try:
+    with users(f"{entry} raised"):
         X = function(inputs.copy())
-    except Exception as error:
-        raise TrainerFailed(f"{entry} raised {type(error).__name__}: {error}") from error
     if not isinstance(X, pd.DataFrame) or len(X) != len(inputs):
         raise TrainerFailed(
             f"{entry} returned a {type(X).__name__}{f' of {len(X)} rows' if hasattr(X, '__len__') else ''} for "

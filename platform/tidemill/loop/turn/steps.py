@@ -1,17 +1,15 @@
 """The steps of a turn on files: what each Kubeflow component calls. One step reads what the one before it wrote.
 
-Each step leaves a record in work_uri/steps/<step>.json, whole or not at all: the turn's result is read from there, on
-a laptop and on a cluster alike, and never from a metadata store. A step that is run again writes the same.
+A step's record has the digest of each file that it wrote. The step that reads the file checks it, before anything is
+unpickled or parsed. A step that is run again writes the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidemill.decisions.accept import AcceptAction
-from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import ArtifactChanged, DataUnreadable, TidemillError
+from tidemill.loop.errors import DataUnreadable
 from tidemill.loop.frames import canonical
 from tidemill.loop.model import Partition, TurnRequest
 from tidemill.loop.ports import Validator
@@ -28,78 +25,26 @@ from tidemill.spec.model_loop import ModelLoopSpec
 
 from . import data, training
 from .evaluation import evaluate
-from .files import fetch, fetch_folder, join, names, read_bytes, remove, write_bytes
-from .request import from_json
+from .files import fetch, fetch_folder, join, read_bytes
+from .handed_on import read_frame, read_written, write, write_frame
+from .patience import patiently as patiently
+from .records import ACCEPTED as ACCEPTED
+from .records import PASSED as PASSED
+from .records import explained as explained
+from .records import load_request as load_request
+from .records import record as record
+from .records import records as records
 from .user_code import TrainerFailed, dump, probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STEPS = ("ingest", "validate", "features", "train", "evaluate", "refit", "register")
-PASSED = "Passed"
-ACCEPTED = str(Reason.ACCEPTED)
-_REASONS = ((TrainerFailed, Reason.TRAINER_FAILED), (ArtifactChanged, Reason.ARTIFACT_CHANGED))
-
-
-def load_request(uri: str, digest: str) -> TurnRequest:
-    """Raises DataUnreadable where the request is not the one that was submitted, and says so beside it, in
-    steps/request.json: what it names as its own folder is not to be trusted."""
-    text = read_bytes(uri)
-    found = "sha256:" + hashlib.sha256(text).hexdigest()
-    if found != digest:
-        message = f"The request at {uri} changed after the run was submitted: its digest is {found}, not {digest}. "
-        message += "Nothing was done with it; the next turn writes its own."
-        _write(uri.rpartition("/")[0], "request", _failure(Reason.PIPELINE_FAILED, message))
-        raise DataUnreadable(message)
-    return from_json(text.decode())
-
-
-def record(request: TurnRequest, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    return _write(request.work_uri, step, document)
-
-
-def _failure(reason: Reason, message: str) -> dict[str, Any]:
-    return {"failed": True, "reason": str(reason), "message": message}
-
-
-def _write(work_uri: str, step: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    text = json.dumps(document, sort_keys=True, default=str)
-    write_bytes(join(work_uri, "steps", f"{step}.json"), text.encode())
-    return dict(document)
-
-
-def records(work_uri: str) -> dict[str, dict[str, Any]]:
-    """What each step of a turn recorded so far, by step name, in the order of the pipeline."""
-    folder = join(work_uri, "steps")
-    found = [name.removesuffix(".json") for name in names(folder) if name.endswith(".json")]
-    found.sort(key=lambda step: (STEPS.index(step) if step in STEPS else len(STEPS), step))
-    return {step: json.loads(read_bytes(join(folder, f"{step}.json"))) for step in found}
-
-
-def forget_failures(work_uri: str) -> None:
-    """Before steps are run again. What the others recorded holds: the same step on the same input writes the same."""
-    for step, found in records(work_uri).items():
-        if found.get("failed"):
-            remove(join(work_uri, "steps", f"{step}.json"))
-
-
-@contextmanager
-def explained(request: TurnRequest, step: str) -> Iterator[None]:
-    """A step that raises says why in its record, then raises: the run fails, and nobody has to read a log."""
-    try:
-        yield
-    except Exception as error:
-        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.PIPELINE_FAILED)
-        message = str(error) if isinstance(error, TidemillError) else f"{type(error).__name__}: {error}"
-        record(request, step, _failure(reason, message))
-        raise
 
 
 def ingest(request: TurnRequest, out: Path, read: Callable[[Path, str], pd.DataFrame]) -> dict[str, Any]:
     """Partitions joined with labels, as Parquet at `out`; `digest` is of its content."""
     import pandas as pd
 
-    labels = pd.read_parquet(io.BytesIO(read_bytes(request.labels_uri)))
+    labels = data.labels_of(request, read_bytes(request.labels_uri))
     spec = data.spec_of(request)
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -112,12 +57,10 @@ def ingest(request: TurnRequest, out: Path, read: Callable[[Path, str], pd.DataF
             return data.delivered_digest(replace(partition, uri=str(here[partition.id])))
 
         frame = data.assemble(request, table, labels, digest)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(out, index=False)
+    files = write_frame(out, frame)
     content = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
-    return record(
-        request, "ingest", {"rows": len(frame), "digest": f"sha256:{content}", "partitions": len(request.partitions)}
-    )
+    done = {"rows": len(frame), "digest": f"sha256:{content}", "partitions": len(request.partitions), "files": files}
+    return record(request, "ingest", done)
 
 
 def _fetched(request: TurnRequest, scratch: Path) -> dict[str, Path]:
@@ -132,10 +75,8 @@ def _fetched(request: TurnRequest, scratch: Path) -> dict[str, Path]:
 
 def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[str, Any]:
     """The suite on the whole snapshot, and what no suite knows: labels, hold-out. `verdict` is Passed or a reason."""
-    import pandas as pd
-
     spec = data.spec_of(request)
-    frame = pd.read_parquet(dataset)
+    frame = read_frame(request, "ingest", dataset)
     failures: list[str] = []
     if spec.data.expectations is not None and len(frame):
         # Row counts are a day's: the gate judged them. Keys are unique here by construction.
@@ -151,37 +92,37 @@ def validate(request: TurnRequest, dataset: Path, validator: Validator) -> dict[
 
 def features(request: TurnRequest, dataset: Path, out: Path) -> dict[str, Any]:
     """raw.parquet, X.parquet and late.npy in the folder `out`: the split is by time."""
-    import pandas as pd
-
     spec = data.spec_of(request)
-    prepared = data.prepare(pd.read_parquet(dataset), spec, request.as_of, Path(request.project))
-    out.mkdir(parents=True, exist_ok=True)
-    prepared.raw.to_parquet(out / "raw.parquet", index=False)
-    prepared.X.to_parquet(out / "X.parquet", index=False)
-    np.save(out / "late.npy", prepared.late)
+    frame = read_frame(request, "ingest", dataset)
+    prepared = data.prepare(frame, spec, request.as_of, Path(request.project))
+    split = io.BytesIO()
+    np.save(split, prepared.late)
+    files = {
+        **write_frame(out / "raw.parquet", prepared.raw),
+        **write_frame(out / "X.parquet", prepared.X),
+        **write(out / "late.npy", split.getvalue()),
+    }
     late = int(prepared.late.sum())
-    return record(
-        request, "features", {"train": len(prepared.raw) - late, "hold_out": late, "columns": list(prepared.X.columns)}
-    )
+    done = {"train": len(prepared.raw) - late, "hold_out": late, "columns": list(prepared.X.columns), "files": files}
+    return record(request, "features", done)
 
 
 def _prepared(request: TurnRequest, folder: Path) -> data.Prepared:
-    import pandas as pd
-
-    raw = pd.read_parquet(folder / "raw.parquet")
-    y = raw[data.spec_of(request).data.label.column].astype(float)
-    return data.Prepared(raw, pd.read_parquet(folder / "X.parquet"), y, np.load(folder / "late.npy"))
+    raw, X = (read_frame(request, "features", folder / name) for name in ("raw.parquet", "X.parquet"))
+    late = np.load(io.BytesIO(read_written(request, "features", folder / "late.npy")))
+    return data.Prepared(raw, X, raw[data.spec_of(request).data.label.column].astype(float), late)
 
 
 def train(request: TurnRequest, prepared_at: Path, out: Path) -> dict[str, Any]:
     """The evaluated twin and the baseline, on everything before the hold-out, pickled in the folder `out`."""
     spec, project = data.spec_of(request), Path(request.project)
     prepared = _prepared(request, prepared_at)
-    out.mkdir(parents=True, exist_ok=True)
+    files: dict[str, str] = {}
     for name, entry, previous in _trained(request, spec, "twin"):
         model = training.train(prepared, spec, project, entry, whole=False, previous=previous)
-        (out / f"{name}.pkl").write_bytes(dump(model, project))
-    return record(request, "train", {"rows": int((~prepared.late).sum()), "trainer": spec.model.trainer})
+        files |= write(out / f"{name}.pkl", dump(model, project))
+    rows = int((~prepared.late).sum())
+    return record(request, "train", {"rows": rows, "trainer": spec.model.trainer, "files": files})
 
 
 def _trained(request: TurnRequest, spec: ModelLoopSpec, name: str) -> list[tuple[str, str, Any]]:
@@ -211,7 +152,8 @@ def evaluate_step(
 
     spec = data.spec_of(request)
     prepared = _prepared(request, prepared_at)
-    twin, baseline = (cloudpickle.loads((models / f"{name}.pkl").read_bytes()) for name in ("twin", "baseline"))
+    pickled = (read_written(request, "train", models / f"{name}.pkl") for name in ("twin", "baseline"))
+    twin, baseline = map(cloudpickle.loads, pickled)
     champion = request.champion
     verdict, figures, p = evaluate(
         prepared,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,18 @@ class TrainerFailed(TidemillError):
     """The user's trainer raised, or returned what cannot predict."""
 
 
+@contextmanager
+def users(what: str) -> Iterator[None]:
+    """The user's own code runs here: whatever it raises, SystemExit too, is TrainerFailed with its words, which begin
+    with `what`. A person's Ctrl-C is the person's."""
+    try:
+        yield
+    except (KeyboardInterrupt, TrainerFailed):
+        raise
+    except BaseException as error:
+        raise TrainerFailed(f"{what} {type(error).__name__}: {error}") from error
+
+
 def load(project: Path, entry: str) -> Callable[..., Any]:
     """The function named `module:function`. Raises TrainerFailed with what the import said."""
     if str(project) not in sys.path:
@@ -26,7 +39,9 @@ def load(project: Path, entry: str) -> Callable[..., Any]:
     module, _, name = entry.partition(":")
     try:
         function: Callable[..., Any] = getattr(import_module(module), name)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module that ends the interpreter is no better than one with a mistake
         said = f"{entry} cannot be imported from {project}: {type(error).__name__}: {error}"
         if not any(project.glob("*")):
             said += ". That folder is empty: on a cluster spec.model.image must name an image with your code in it"
@@ -58,7 +73,8 @@ def dump(model: Any, project: Path) -> bytes:
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
-        pickled: bytes = cloudpickle.dumps(model)
+        with users(f"The model of the trainer, a {type(model).__name__}, cannot be pickled:"):
+            pickled: bytes = cloudpickle.dumps(model)
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
@@ -71,10 +87,8 @@ def fit(project: Path, entry: str, X: Any, y: Any, previous: Any, seed: int) -> 
 
     function = load(project, entry)
     np.random.seed(seed)
-    try:
+    with users(f"{entry} raised"):
         model = function(X, y, previous=previous)
-    except (Exception, SystemExit) as error:
-        raise TrainerFailed(f"{entry} raised {type(error).__name__}: {error}") from error
     if not hasattr(model, "predict_proba"):
         raise TrainerFailed(
             f"{entry} returned a {type(model).__name__}, which has no predict_proba. Return a classifier."
@@ -89,10 +103,8 @@ def probabilities(model: Any, inputs: Any, who: str) -> Any:
     """
     import numpy as np
 
-    try:
+    with users(f"The model of {who} raised in predict_proba:"):
         answer = np.asarray(model.predict_proba(inputs), dtype=float)
-    except Exception as error:
-        raise TrainerFailed(f"The model of {who} raised in predict_proba: {type(error).__name__}: {error}") from error
     if answer.shape != (len(inputs), 2):
         raise TrainerFailed(
             f"The model of {who} answered {len(inputs)} rows in shape {answer.shape}, not ({len(inputs)}, 2): "

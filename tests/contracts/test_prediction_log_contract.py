@@ -86,3 +86,23 @@ def test_times_of_other_zones_are_the_same_instants(log: PredictionLog) -> None:
 def test_a_version_that_was_asked_for_by_name_is_no_evidence(log: PredictionLog) -> None:
     log.append([row("a", role="fixed"), row("b", role="canary")])
     assert keys(log) == ["b"]
+
+
+def answered(log: PredictionLog, start: datetime, end: datetime) -> list[str]:
+    return log.answers(start, end)["key"].tolist()
+
+
+def test_answers_are_found_by_when_they_were_given_whatever_the_time_of_the_event(log: PredictionLog) -> None:
+    week = 7 * 24 * HOUR
+    log.append([row("of next week", DAY + week, at=DAY + HOUR), row("of last week", DAY - week, at=DAY + 2 * HOUR)])
+    log.append([row("later", at=DAY + 3 * HOUR)])
+    assert answered(log, DAY, DAY + 3 * HOUR) == ["of next week", "of last week"]
+    assert answered(log, DAY + 2 * HOUR, DAY + 4 * HOUR) == ["of last week", "later"]
+    assert answered(log, DAY + 4 * HOUR, DAY + 9 * HOUR) == []
+
+
+def test_answers_hold_every_try_and_each_row_once(log: PredictionLog) -> None:
+    log.append([row("a", at=DAY, status="error", served=False), row("a", at=DAY + HOUR / 2, request_id="again")])
+    assert answered(log, DAY, DAY + HOUR) == ["a", "a"]
+    assert answered(log, DAY, DAY + HOUR) == ["a", "a"], "read twice"
+    assert set(log.answers(DAY, DAY + HOUR).columns) == COLUMNS

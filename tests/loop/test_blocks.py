@@ -1,92 +1,156 @@
-"""What a closed day counts."""
+"""When a day closes, and what it counts."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from small_world import small
-from tidemill.gateway.split import unit
-from tidemill.loop.blocks import LOOK_AGAIN, close_blocks
+from small_world import Small
+from tidemill.decisions.verdict import Reason
+from tidemill.loop.blocks import close_days, sound_days
+from tidemill.loop.looking import LATE
+from tried_versions import DAY, FIRST, HOUR, MINUTE, label, row, tried
 
-FIRST = datetime(2024, 3, 1, tzinfo=UTC)
+NOON = FIRST + 12 * HOUR
+MORNING = FIRST + DAY + 7 * HOUR
+KEYS = [f"k{n}" for n in range(100)]
 
 
-def test_a_key_that_comes_every_day_is_one_draw_of_the_split(tmp_path: Path) -> None:
-    context = small(tmp_path).context
-    name = context.name
-    rollout = {
-        "id": "r", "status": "running", "champion": "1", "challenger": "2", "started_at": FIRST.isoformat(),
-        "steps": [{"index": 0, "started_at": FIRST.isoformat(), "canary": 0.3}],
-    }  # fmt: skip
-    context.state.put(name, "rollout", "r", rollout)
-    context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
-    for day in range(3):
-        regulars, strangers = [f"k{n}" for n in range(100)], [f"d{day}-{n}" for n in range(10)]
-        at = FIRST + timedelta(days=day, hours=12)
-        for key in regulars + strangers:
-            canary = unit(key, "2") < 0.3
-            context.ports.log.append([
-                {"request_id": "r", "key": key, "event_time": at, "at": at, "version": "2" if canary else "1",
-                 "role": "canary" if canary else "champion", "served": True, "status": "ok", "raw": 0.5, "score": 0.5,
-                 "calibrator": None, "fallback": False, "latency_ms": 1.0}
-            ])  # fmt: skip
-        labels = pd.DataFrame({"key": regulars + strangers, "label": 1.0})
-        context.ports.outcomes.record(labels, at + timedelta(hours=1), "test")
-    close_blocks(context, FIRST + timedelta(days=10))
-    arms = [block["arms"]["2"] for block in context.state.documents(name, "block")]
-    assert [arm["champion"]["requests"] + arm["challenger"]["requests"] for arm in arms] == [110, 110, 110]
-    assert [arm["champion"]["new_keys"] + arm["challenger"]["new_keys"] for arm in arms] == [110, 10, 10]
+def asked(it: Small, keys: list[str] = KEYS, at: datetime = NOON) -> None:
+    it.context.ports.log.append([row(key, at) for key in keys])
+
+
+def days(it: Small) -> list[str]:
+    return [block["id"] for block in it.context.state.documents(it.context.name, "block")]
+
+
+def usual(it: Small, share: float, settled: float = 0.0) -> None:
+    """Three days of which it is known how many labels came, and after how many seconds those of each class."""
+    for n in range(3):
+        document = {"id": f"2024-01-0{n + 1}", "due": 100, "share": share, "ages": {"0": 0.0, "1": settled}}
+        it.context.state.put(it.context.name, "arrival", document["id"], document)
+
+
+def test_one_early_label_closes_no_day(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    usual(it, 1.0, settled=3 * 86400.0)
+    asked(it)
+    label(it, KEYS[:1], NOON + HOUR)
+    close_days(it.context, MORNING)
+    assert days(it) == []
+    label(it, KEYS[1:], MORNING + HOUR)
+    close_days(it.context, MORNING + 2 * HOUR)
+    assert days(it) == ["2024-03-01"]
+    (day,) = sound_days(it.context)
+    assert (day.due, day.labelled, day.served.n) == (100, 100, 100)
+
+
+def test_labels_that_come_sooner_for_one_class_wait_for_those_of_the_other(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    usual(it, 1.0, settled=2 * 86400.0)
+    asked(it)
+    label(it, KEYS[:90], NOON + HOUR, 0.0)
+    for hours in (7, 24, 40):
+        close_days(it.context, FIRST + DAY + hours * HOUR)
+    assert days(it) == []
+    label(it, KEYS[90:], FIRST + 3 * DAY, 1.0)
+    close_days(it.context, FIRST + 3 * DAY + HOUR)
+    (day,) = sound_days(it.context)
+    assert day.labelled == 100
+
+
+def test_a_loop_that_knows_nothing_of_its_labels_waits_until_they_are_given_up(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    asked(it)
+    label(it, KEYS, NOON + HOUR)
+    close_days(it.context, MORNING)
+    assert days(it) == []
+    close_days(it.context, FIRST + DAY + it.context.spec.data.label.give_up_after)
+    assert days(it) == ["2024-03-01"]
+
+
+def test_the_history_that_came_with_its_labels_says_how_many_are_usual(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    frame = pd.DataFrame({"id": [f"h{n}" for n in range(50)], "at": FIRST - 30 * DAY, "x": 0.0, "z": 0.0})
+    (tmp_path / "data").mkdir()
+    frame.to_parquet(tmp_path / "data" / "2024-01-31.parquet", index=False)
+    partition = {"id": "2024-01-31", "status": "admitted", "reason": "Admitted"}
+    it.context.state.put(it.context.name, "partition", "2024-01-31", partition)
+    label(it, [f"h{n}" for n in range(40)], FIRST)
+    asked(it)
+    label(it, KEYS[:78], NOON + HOUR)
+    close_days(it.context, MORNING)
+    assert days(it) == [], ".78 is less than .98 of .8"
+    label(it, KEYS[78:79], MORNING)
+    close_days(it.context, MORNING + HOUR)
+    assert days(it) == ["2024-03-01"]
+
+
+def test_what_is_measured_of_old_days_is_their_final_share_and_how_late_each_class_is(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    asked(it)
+    label(it, KEYS[:40], FIRST + DAY + HOUR, 0.0)
+    label(it, KEYS[40:80], FIRST + 4 * DAY, 1.0)
+    close_days(it.context, FIRST + 16 * DAY)
+    (measured,) = it.context.state.documents(it.context.name, "arrival")[:1]
+    assert measured == {"id": "2024-03-01", "due": 100, "share": 0.8, "ages": {"0": 3600.0, "1": 3 * 86400.0}}
 
 
 def test_labels_that_come_while_a_day_is_read_are_seen_by_the_next_look(tmp_path: Path) -> None:
-    context = small(tmp_path).context
-    name, outcomes = context.name, context.ports.outcomes
-    context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
-    context.ports.log.append([asked("k")])
-    now = FIRST + timedelta(days=1, hours=7)
+    it = tried(tmp_path)
+    usual(it, 1.0)
+    asked(it, ["k"])
+    outcomes = it.context.ports.outcomes
     known = outcomes.known
 
     def known_and_then_more(by: datetime, since: datetime | None = None) -> pd.DataFrame:
         found = known(by, since)
         if since is not None:  # the day is read, and not only counted
-            outcomes.record(pd.DataFrame({"key": ["k"], "label": [1.0]}), now, "test")
+            label(it, ["k"], MORNING)
         return found
 
     outcomes.known = known_and_then_more  # type: ignore[method-assign]
-    close_blocks(context, now)
-    assert context.state.documents(name, "block") == [], "they came too late for this look"
+    close_days(it.context, MORNING)
+    assert days(it) == [], "they came too late for this look"
     outcomes.known = known  # type: ignore[method-assign]
-    close_blocks(context, now + timedelta(minutes=1))
-    assert len(context.state.documents(name, "block")) == 1
+    close_days(it.context, MORNING + 25 * MINUTE)
+    assert days(it) == ["2024-03-01"]
 
 
-def asked(key: str) -> dict[str, Any]:
-    at = FIRST + timedelta(hours=12)
-    return {
-        "request_id": "r", "key": key, "event_time": at, "at": at, "version": "1", "role": "champion", "served": True,
-        "status": "ok", "raw": 0.5, "score": 0.5, "calibrator": None, "fallback": False, "latency_ms": 1.0,
-    }  # fmt: skip
+def test_a_day_without_labels_is_read_again_when_some_have_come_and_once_in_a_while(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    usual(it, 1.0)
+    asked(it, ["k"])
+    reads: list[datetime] = []
+    read = it.context.ports.log.read
+    it.context.ports.log.read = lambda start, end: reads.append(start) or read(start, end)  # type: ignore[method-assign]
 
-
-def test_a_day_that_had_no_labels_is_read_again_when_some_have_come_and_once_in_a_while(tmp_path: Path) -> None:
-    context = small(tmp_path).context
-    name, reads = context.name, []
-    context.state.put(name, "champion", "current", {"version": "1", "first_since": FIRST.isoformat()})
-    context.ports.log.append([asked("k")])
-    read = context.ports.log.read
-    context.ports.log.read = lambda start, end: reads.append(start) or read(start, end)  # type: ignore[method-assign]
-    now = FIRST + timedelta(days=1, hours=7)
-
-    def closed(later: timedelta) -> int:
+    def looked(now: datetime) -> list[datetime]:
         reads.clear()
-        close_blocks(context, now + later)
-        return len(context.state.documents(name, "block"))
+        close_days(it.context, now)
+        return list(reads)
 
-    assert closed(timedelta(0)) == 0 and reads == [FIRST]
-    assert closed(timedelta(minutes=59)) == 0 and reads == [], "nothing has come since"
-    assert closed(LOOK_AGAIN) == 0 and reads == [FIRST], "a request may have been logged late"
-    context.ports.outcomes.record(pd.DataFrame({"key": ["k"], "label": [1.0]}), now + LOOK_AGAIN, "test")
-    assert closed(LOOK_AGAIN + timedelta(minutes=1)) == 1, "at once"
+    assert looked(MORNING) == [FIRST]
+    assert looked(MORNING + 50 * MINUTE) == [], "nothing has come since"
+    assert looked(MORNING + LATE) == [FIRST], "a request may have been logged late"
+    label(it, ["k"], MORNING + LATE)
+    assert looked(MORNING + LATE + 30 * MINUTE) == [FIRST]
+    assert days(it) == ["2024-03-01"]
+
+
+def test_a_day_whose_data_is_at_fault_is_no_evidence_and_one_unlike_history_is(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    usual(it, 1.0)
+    asked(it, ["k"])
+    label(it, ["k"], NOON)
+    close_days(it.context, MORNING)
+
+    def held_for(reason: Reason) -> dict[str, Any]:
+        return {"id": "2024-03-01", "status": "quarantined", "reason": str(reason)}
+
+    it.context.state.put(it.context.name, "partition", "2024-03-01", held_for(Reason.UNLIKE_HISTORY))
+    assert [day.id for day in sound_days(it.context)] == ["2024-03-01"]
+    it.context.state.put(it.context.name, "partition", "2024-03-01", held_for(Reason.EXPECTATION_FAILED))
+    assert sound_days(it.context) == []

@@ -8,7 +8,7 @@ from tidemill.stats.dependence import HOURS, lag_one, shortest_block
 
 
 def residuals(rng: np.random.Generator, cause: float, hours: int, keep: float = 0.0, rows: int = 14_000) -> tuple:
-    """Two weeks of rows; a cause of sd `cause` beside noise of sd 1 lasts `hours` and keeps `keep` of the one before."""
+    """Two weeks of rows with noise of sd 1, and a cause that lasts `hours` and keeps `keep` of the one before."""
     at = np.sort(rng.uniform(0, 14 * 24, rows))
     causes = rng.standard_normal(14 * 24 // hours)
     for n in range(1, len(causes)):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tidemill.adapters.memory_state import MemoryState
+from memory_state import MemoryState
 from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
 from tidemill.adapters.notifiers import NoNotifier
 from tidemill.gateway.inline import InlineDataPlane

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .error_text import as_ours, error_text, is_expected
 
 if TYPE_CHECKING:
+    from tidemill.loop.failures import Failure
     from tidemill.loop.ports import Clock
+    from tidemill.loop.tick import TickReport
 
     from .telling import Telling
 
@@ -24,14 +26,15 @@ class Keeping:
         self._loop, self._clock, self._pause, self._telling = loop, clock, pause, telling
         self._failed = 0
         self._said: set[str] = set()
+        self._failing: dict[str, str] = {}
 
-    def attempt(self, tick: Callable[[], object]) -> float:
+    def attempt(self, tick: Callable[[], Sequence[TickReport]]) -> float:
         """Seconds until the next tick: ever more while they fail. Raises LeaseHeld alone: another process acts for the
         loop by now."""
         from tidemill.loop.errors import LeaseHeld
 
         try:
-            tick()
+            reports = tick()
         except LeaseHeld:
             raise
         except Exception as error:  # whatever it is, requests go on being answered
@@ -40,7 +43,20 @@ class Keeping:
             message = f"The tick of {self._loop} works again, after {self._failed} that failed."
             self._telling.aside(self._loop, self._clock.now(), "tick.recovered", message)
         self._failed, self._said = 0, set()
+        self._steps(reports[-1].failures if reports else ())
         return self._pause
+
+    def _steps(self, failures: Sequence[Failure]) -> None:
+        """Steps that failed, though the rest of the tick was done: each message once for as long as it stays."""
+        now = self._clock.now()
+        for failure in failures:
+            if self._failing.get(failure.step) != failure.message:
+                said = failure.message.rstrip(".")
+                message = f"The step {failure.step} of {self._loop} failed: {said}. It is tried again; all else goes on."
+                self._telling.aside(self._loop, now, "step.failed", message, step=failure.step, since=failure.since)
+        for step in self._failing.keys() - {failure.step for failure in failures}:
+            self._telling.aside(self._loop, now, "step.recovered", f"The step {step} of {self._loop} works again.")
+        self._failing = {failure.step: failure.message for failure in failures}
 
     def _after(self, error: Exception) -> float:
         wait = min(max(self._pause, SHORTEST) * 2.0 ** min(self._failed, 10), max(self._pause, LONGEST))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -32,6 +33,7 @@ def tick_data(report: Any) -> dict[str, Any]:
         "at": report.at.isoformat(),
         "events": [_event(event) for event in report.events],
         "waiting": [_event(event) for event in report.waiting],
+        "failures": [asdict(failure) | {"since": failure.since.isoformat()} for failure in report.failures],
     }
 
 
@@ -54,4 +56,5 @@ def _render(data: dict[str, Any]) -> str:
     if data["waiting"]:
         lines.append("Waiting:")
         lines += [f"  {event['event']:<24} {event['reason']:<20} {event['message']}" for event in data["waiting"]]
+    lines += [f"FAILS: {failure['step']}: {failure['message']}" for failure in data["failures"]]
     return "\n".join(lines)

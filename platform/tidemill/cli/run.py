@@ -50,6 +50,8 @@ def command(project: Project, once: bool, every: str, port: int | None, output: 
             reports = _ticks(context, clock, settle=True)
             data = {"loop": context.name, "ticks": [tick_data(report) for report in reports]}
             emit(data, output, _render)
+            if reports[-1].failures:
+                raise SystemExit(1)
             return
         message = f"{context.name} answers at {gateway.url}/v2/models/{context.name}/infer"
         telling.aside(context.name, clock.now(), "gateway.started", message)
@@ -101,4 +103,5 @@ def _render(data: dict[str, Any]) -> str:
     else:
         lines = [f"{sum(len(tick['events']) for tick in ticks)} things happened; `tidemill history` lists them."]
     lines += [f"  waits: {waiting['message']}" for waiting in ticks[-1]["waiting"]]
+    lines += [f"  FAILED: {failure['step']}: {failure['message']}" for failure in ticks[-1]["failures"]]
     return "\n".join(lines)

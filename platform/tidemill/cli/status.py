@@ -94,6 +94,8 @@ def _ahead(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for request in data.get("requests", []):
         what = f"{request['what']} {request['target']}" if request["what"] == "admit" else request["what"]
         yield "asked", f"{what}, by {request['by']} at {request['at'][:16]}: the next tick acts on it"
+    for failure in data.get("failures", []):
+        yield "FAILS", f"{failure['step']} since {failure['since'][:16]}: {failure['message']} It is tried again."
     for waiting in data.get("waiting", []):
         if not _is_said(waiting, data):
             yield "waits", waiting["message"]

@@ -62,6 +62,7 @@ def families(loops: Loops) -> list[Metric]:
     running = _gauge("turn_running", "1 while a turn runs")
     turn = _gauge("last_turn_info", "How the last turn stands; always 1", "status", "reason")
     tick = _gauge("last_tick_timestamp_seconds", "When the loop was last looked after, Unix time")
+    failing = _gauge("step_failing_since_seconds", "A step of the tick that fails; since when, Unix time", "step")
     for of, found in loops.items():
         if found.champion is not None:
             champion.add_metric([*of, found.champion["version"], found.champion["reason"]], 1)
@@ -77,7 +78,9 @@ def families(loops: Loops) -> list[Metric]:
             turn.add_metric([*of, found.turn["status"] or "", found.turn["reason"] or ""], 1)
         if found.last_tick is not None:
             tick.add_metric(of, _seconds(found.last_tick))
-    return [champion, since, rollout, step, partitions, running, turn, tick]
+        for name, moment in found.failing.items():
+            failing.add_metric([*of, name], _seconds(moment))
+    return [champion, since, rollout, step, partitions, running, turn, tick, failing]
 
 
 def _gauge(name: str, help: str, *labels: str) -> GaugeMetricFamily:

@@ -22,6 +22,7 @@ class Overview:
     partitions: dict[str, int] = field(default_factory=dict)
     turn: dict[str, Any] | None = None
     last_tick: str | None = None
+    failing: dict[str, str] = field(default_factory=dict)  # step -> since when
 
 
 def loops(database: Database, prefix: str = "") -> list[str]:
@@ -53,7 +54,7 @@ def page(
 
 
 def overview(database: Database) -> dict[str, Overview]:
-    """By key of the loop. Five queries for all loops together; no document that grows with time is read whole."""
+    """By key of the loop. Six queries for all loops together; no document that grows with time is read whole."""
     found = {key: Overview() for key in loops(database)}
     body, kind = documents.c.body, documents.c.kind
     status = body["status"].as_string()
@@ -79,4 +80,6 @@ def overview(database: Database) -> dict[str, Overview]:
             found[loop].turn = {"status": state, "reason": why}
         for loop, at in rows(body["at"].as_string(), where=(kind == "tick") & (documents.c.id == "last")):
             found[loop].last_tick = at
+        for loop, document in rows(body, where=(kind == "tick") & (documents.c.id == "failures")):
+            found[loop].failing = {step: failed["since"] for step, failed in document["steps"].items()}
     return found

@@ -77,7 +77,7 @@ class Novelty:
     moved: tuple[Moved, ...]
 
 
-def novelty(partition: Summary, history: Sequence[Summary], false_alarms: float, named: int = 5) -> Novelty:
+def novelty(partition: Summary, history: Sequence[Summary], false_alarms: float, named: int = 20) -> Novelty:
     """Compares a partition with admitted history, oldest first; only the last RECENT count.
 
     Raises ValueError where history is not longer than WARM_UP, or `false_alarms` is not a share within (0, 1).
@@ -197,7 +197,8 @@ class _Table:
         return found
 
     def moved(self, excess: Array) -> tuple[Moved, ...]:
-        """The statistic of each column that moved most: beyond its range first, then by its deviation."""
+        """The statistic of each column that moved most: beyond its range first, then by its deviation. Columns that
+        moved less than a quarter as far as the first one are left out."""
         deviation = np.abs(self.scaled[-1])
         found: dict[str, Moved] = {}
         for index in np.lexsort((-deviation, -excess)):
@@ -209,7 +210,9 @@ class _Table:
                     value, typical = np.exp(value), np.exp(typical)
                 deviations = float(np.sinh(self.scaled[-1, index]))
                 found[column] = Moved(column, name, float(value), float(typical), deviations)
-        return tuple(found.values())
+        ranked = list(found.values())
+        least = max(abs(ranked[0].deviations) / 4, 1.0)
+        return tuple(each for each in ranked if each is ranked[0] or abs(each.deviations) >= least)
 
 
 def _values(summary: Summary, features: Sequence[Feature]) -> list[float]:

@@ -18,6 +18,7 @@ from .batch_facts import read_facts
 from .context import Context, Event, Write
 from .delivered_labels import labels_from, look_again, take_labels
 from .errors import SuiteUnusable, TemporaryError
+from .incident import ANSWERED, Incident, stored_incidents
 from .incidents import is_in_incident, note_incidents
 from .judgement import Standing, standing, stands_otherwise
 from .model import Partition
@@ -139,8 +140,21 @@ def summary_of(document: dict[str, Any], summary: Summary | None) -> list[Write]
 
 
 def history(context: Context, documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the learnt gate compares with, oldest first."""
+    """What the learnt gate compares with, oldest first: what was admitted, and what was held back as unlike history.
+    Of an incident nothing is history before a person says so."""
     if context.spec.data.gate == "off":
         return {}
-    found = [context.summary(document) for document in documents if document["status"] == "admitted"]
-    return {"history": tuple(summary for summary in found if summary is not None)}
+    unanswered = [i for i in stored_incidents(context.state, context.name) if i.state != ANSWERED]
+    seen = [
+        (summary, held)
+        for document in documents
+        if _is_history(document, held := document["status"] != "admitted", unanswered)
+        and (summary := context.summary(document)) is not None
+    ]
+    return {"history": tuple(summary for summary, _ in seen), "held": tuple(held for _, held in seen)}
+
+
+def _is_history(document: dict[str, Any], held: bool, unanswered: list[Incident]) -> bool:
+    if not held:
+        return True
+    return document["reason"] == Reason.UNLIKE_HISTORY and not any(i.covers(document["id"]) for i in unanswered)

@@ -194,7 +194,7 @@ def _shape_features(name: str, shape: Shape) -> dict[Feature, float]:
     shares = {"letters": shape.letters, "digits": shape.digits, "spaces": shape.spaces, "capitals": shape.upper,
               "the most common value": shape.top_share, "empty values": shape.empty_share}  # fmt: skip
     return {
-        ("log", name, "length"): float(np.log1p(shape.length)),
+        ("log", name, "length"): float(np.log(max(shape.length, 0.5))),
         **{("share", name, f"share of {kind}"): share for kind, share in shares.items()},
     }
 

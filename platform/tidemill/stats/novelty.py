@@ -26,8 +26,9 @@ assumption and no guarantee. Scores are on a logarithmic scale (asinh), which ma
 Real partitions are not exchangeable, so the level adapts (Gibbs and Candes 2021, "Adaptive conformal inference under
 distribution shift"), here on a logarithmic scale, so that no level is ever 0 and no threshold infinite. Each partition
 that is held back lowers the level by exp(-STEP), and a fraction FORGET * share of that is given back with each that is
-not; those held back just now, in a row, count once the row has ended, and not where it became an incident. Whatever the stream, if C is the caution at which nothing is held back (scores are bounded), T partitions hold back
-about FORGET * share * T + C / STEP at most, besides such rows. What a person admits, or delivers again, no longer counts as held back.
+not; those held back just now, in a row, count once the row has ended, and not where it became an incident. Whatever the
+stream, if C is the caution at which nothing is held back (scores are bounded), T partitions hold back about FORGET *
+share * T + C / STEP at most, besides such rows. What a person admits, or delivers again, no longer counts as held back.
 """
 
 from __future__ import annotations
@@ -104,15 +105,17 @@ def novelty(
     """
     if not 0 < false_alarms < 1:
         raise ValueError(f"false_alarms must lie between 0 and 1, not {false_alarms}: it is a share of good partitions")
-    recent = list(history)[-RECENT:]
+    # Those held back just now, in a row, may be a change that lasts: no part of what it is compared with.
+    alarms = np.asarray(held if len(held) else np.zeros(len(history)), dtype=bool)
+    alarms = alarms[: _known(alarms)[-1]]
+    recent, alarms = list(history[: len(alarms)])[-RECENT:], alarms[-RECENT:]
     if len(recent) <= WARM_UP:
         raise ValueError(f"{len(recent)} partitions are too little history: more than {WARM_UP} are needed")
-    alarms = np.asarray(list(held)[-RECENT:] if len(held) else np.zeros(len(recent)), dtype=bool)
     table = _Table(recent, partition, alarms)
     excesses = table.excesses()
     first = min(max(WARM_UP, len(recent) // 2), max(len(recent) - ENOUGH, WARM_UP))
     scores, peaks = table.distances()[first:], excesses.max(axis=1)[first:]
-    caution = caution_after(alarms[: table.known[-1]], false_alarms)
+    caution = caution_after(alarms, false_alarms)
     far = conformal_threshold(scores[:-1], false_alarms / 2, caution)
     high = conformal_threshold(peaks[:-1], false_alarms / 2, caution)
     return Novelty(

@@ -13,6 +13,7 @@ from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
 from tidemill.loop.asking import ask
 from tidemill.loop.heartbeat import beat
+from tidemill.loop.incident import Incident
 
 NOW = datetime(2026, 2, 1, 7, tzinfo=UTC)
 ADVICE = "`tidemill run --once` trains the first one"
@@ -74,6 +75,26 @@ def test_it_says_what_waits_and_what_was_asked(shop_state: SqlState) -> None:
     assert "waits       The first turn waits for the cooldown." in lines
     assert "asked       train, by ann at 2026-02-01T07:00: the next tick acts on it" in lines
     assert "no champion to serve" not in "\n".join(lines), "the champion's line says so"
+
+
+def test_a_lasting_change_is_a_question(shop_state: SqlState) -> None:
+    hold(shop_state, "2026-01-30")
+    incident = Incident("unlike-2026-01-28", "2026-01-28", "2026-01-30", "2026-01-30", ("price",), 3, "2026-01-31")
+    shop_state.put("shop", "incident", incident.id, incident.to_document())
+    lines = "\n".join(status())
+    assert "change      3 partitions since 2026-01-28 are unlike history in the same columns: price." in lines
+    assert "`tidemill admit --since 2026-01-28`" in lines
+    assert "held back" not in lines, "the incident says so"
+
+
+def test_admit_since_asks_for_all_from_a_day_on(shop_state: SqlState) -> None:
+    shop_state.put(
+        "shop", "partition", "2026-01-30", {"id": "2026-01-30", "status": "quarantined", "reason": "UnlikeHistory"}
+    )
+    asked = CliRunner().invoke(cli, ["admit", "--since", "2026-01-29", "--by", "ann"])
+    assert asked.exit_code == 0, asked.output
+    (request,) = shop_state.documents("shop", "request")
+    assert (request["target"], request["since"]) == ("2026-01-29", "2026-01-29")
 
 
 def test_the_turn_that_failed_stands_beside_the_one_that_runs(shop_state: SqlState) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidemill.decisions.signals import DriftBlock, drift, new_data, schedule
+from tidemill.decisions.signals import Change, DriftBlock, drift, new_data, schedule
 from tidemill.decisions.verdict import Reason
 
 MONDAYS = "0 4 * * 1"
@@ -78,11 +78,29 @@ def test_new_data_signals_exactly_where_data_grew_enough(trained: int, ratio: fl
 def test_drift_names_the_partition_and_the_columns() -> None:
     rng = np.random.default_rng(4)
     scores = [*rng.normal(size=120), *rng.normal(4, 1, 30)]
-    found = drift([DriftBlock(f"{d}", s) for d, s in enumerate(scores)], YEARLY, moved=("wind", "carrier"))
+    found = drift([DriftBlock(f"{d}", s, ("wind", "carrier")) for d, s in enumerate(scores)], YEARLY)
     assert found[0].kind is Reason.DRIFT
     assert int(found[0].evidence["until"]) >= 120
     assert "wind, carrier" in found[-1].message
     json.dumps([signal.to_dict() for signal in found])
+
+
+def test_a_lasting_change_is_one_signal_whether_the_test_alarms_before_within_or_after_it() -> None:
+    quiet = list(np.random.default_rng(4).normal(size=120))
+    loud = [*quiet, *([9.0] * 30)]
+    days = [f"{n:03}" for n in range(150)]
+
+    def found(scores: list[float], since: int, opened: int, until: int) -> list[str]:
+        change = Change("c", days[since], days[opened], days[until], ("wind",))
+        blocks = [DriftBlock(day, score) for day, score in zip(days, scores, strict=False)]
+        return [signal.id for signal in drift(blocks, YEARLY, [change])]
+
+    alone = [signal.id for signal in drift([DriftBlock(d, s) for d, s in zip(days, loud, strict=True)], YEARLY)]
+    first = int(alone[0].removeprefix("drift-"))
+    assert 120 < first < 135
+    assert found(loud, 120, 122, 149) == ["drift-c"]
+    assert found(loud, 120, first + 1, 149) == [alone[0]]
+    assert found(quiet, 60, 62, 70) == ["drift-c"]
 
 
 @pytest.mark.parametrize("seed", range(3))

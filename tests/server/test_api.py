@@ -98,12 +98,24 @@ def test_a_partition_is_admitted_by_name(client: TestClient, world: World) -> No
     assert world.state().documents("visits", "request")[0]["target"] == "2013-03-02"
 
 
+def test_what_is_unlike_history_is_admitted_from_a_day_on(client: TestClient, world: World) -> None:
+    state = world.state()
+    held = state.get("visits", "partition", "2013-03-02")
+    assert held is not None
+    state.put("visits", "partition", "2013-03-02", {**held, "reason": "UnlikeHistory"})
+    assert client.post(f"{LOOP}/requests", json={"what": "admit", "since": "2013-03-01"}).status_code == 202
+    (asked,) = state.documents("visits", "request")
+    assert (asked["target"], asked["since"]) == ("2013-03-01", "2013-03-01")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
         ({"what": "dance"}, 400, "ask for one of train, approve"),
         ({}, 400, "ask for one of"),
         ({"what": "admit"}, 400, "which partition"),
+        ({"what": "admit", "partition": "2013-03-02", "since": "2013-03-02"}, 400, "in place of"),
+        ({"what": "admit", "since": "2013-03-03"}, 409, "unlike history alone"),
         ({"what": "train", "partition": "x"}, 400, "takes no partition"),
         ({"what": "train", "note": "x" * 2001}, 400, "at most 2000"),
         ({"what": "rollback"}, 409, "no earlier champion"),

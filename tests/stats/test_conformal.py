@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from tidemill.stats.conformal import calibrate, detect_drift, p_values
+from tidemill.stats.conformal import LEAST, calibrate, detect_drift, innovations, p_values
 
 
 def ids(n: int, salt: str = "") -> list[str]:
@@ -61,3 +61,36 @@ def test_the_reference_counts_as_the_past() -> None:
 def test_what_is_no_p_value_is_an_error(p: float) -> None:
     with pytest.raises(ValueError, match="p-value"):
         calibrate(p)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
+def test_alarms_keep_the_declared_rate_where_scores_are_autocorrelated(phi: float) -> None:
+    rng = np.random.default_rng(7)
+    alarms = [len(detect_drift(ids(365, f"{s}/"), autocorrelated(rng, phi, 365), 1 / 365).alarms) for s in range(40)]
+    assert np.mean(alarms) <= 1 + 2 / np.sqrt(40)
+
+
+def test_a_step_is_seen_where_scores_are_autocorrelated() -> None:
+    rng = np.random.default_rng(8)
+    seen = 0
+    for seed in range(10):
+        scores = np.array(autocorrelated(rng, 0.8, 160))
+        scores[120:] *= np.exp(1.2)
+        seen += any(alarm >= 120 for alarm in detect_drift(ids(160, f"{seed}/"), list(scores), 1 / 365).alarms)
+    assert seen >= 8
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.integers(1, 60))
+def test_later_scores_change_nothing_of_earlier_ones(scores: list[float], cut: int) -> None:
+    whole, part = innovations(scores), innovations(scores[:cut])
+    assert np.isfinite(whole).all()
+    if len(part) >= LEAST:
+        assert whole[: len(part)] == part
+
+
+def autocorrelated(rng: np.random.Generator, phi: float, n: int) -> list[float]:
+    noise, x, found = rng.normal(size=n + 50) * np.sqrt(1 - phi**2), 0.0, []
+    for each in noise:
+        x = phi * x + each
+        found.append(float(np.exp(0.4 * x)))
+    return found[50:]

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tidemill.loop.errors import TidemillError
+from tidemill.loop.errors import SuiteUnusable, TidemillError
 from tidemill.loop.turn.files import read_bytes
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class GreatExpectationsValidator:
         """One sentence for each expectation of the suite (a file's path or URI) that does not hold.
 
         With `per_partition` False the frame is many partitions: expectations on the number of rows do not apply.
-        An expectation that cannot be evaluated (its column is missing, say) does not hold. Raises TidemillError naming
-        the suite where it cannot be read.
+        An expectation that cannot be evaluated (its column is missing, say) does not hold. Raises SuiteUnusable naming
+        the suite where it cannot be read or is none.
         """
         batches = self._open()
         loaded = self._suite(suite, per_partition)
@@ -57,7 +57,9 @@ class GreatExpectationsValidator:
         try:
             text = read_bytes(uri)
         except FileNotFoundError as error:
-            raise TidemillError(f"There is no expectation suite at {uri}: correct data.expectations.") from error
+            raise SuiteUnusable(f"There is no expectation suite at {uri}: correct data.expectations.") from error
+        except OSError as error:
+            raise SuiteUnusable(f"The expectation suite at {uri} cannot be read: {error}.") from error
         key = (uri, text, per_partition)
         if key not in self._suites:
             self._suites[key] = _load(uri, text, per_partition)
@@ -86,14 +88,14 @@ def _load(uri: str, text: bytes, per_partition: bool) -> Any:
         document = json.loads(text)
         kept = [e for e in document["expectations"] if per_partition or e["type"] not in _ROW_COUNTS]
         suite = gx.ExpectationSuite(name=document.get("name", Path(uri).stem), expectations=kept)
-    except (ValueError, KeyError, TypeError) as error:
-        raise TidemillError(
+    except Exception as error:  # the library raises a dozen kinds for what is no suite
+        raise SuiteUnusable(
             f"{uri} is no Great Expectations 1.x suite: {error}. See its `expectations` list."
         ) from error
     # The library leaves out what it does not know, and only logs that: a gate that is open without anyone knowing.
     unknown = {e["type"] for e in kept} - {e.expectation_type for e in suite.expectations}
     if unknown:
-        raise TidemillError(
+        raise SuiteUnusable(
             f"{uri} has expectations that Great Expectations does not know: {', '.join(sorted(unknown))}."
         )
     return suite

@@ -60,10 +60,13 @@ class ServerClient:
             after = page["next"]
         return lines[-last:] if last else lines
 
-    def ask(self, what: str, by: str, note: str, partition: str | None = None) -> dict[str, Any]:
+    def ask(
+        self, what: str, by: str, note: str, partition: str | None = None, since: str | None = None
+    ) -> dict[str, Any]:
         """The request as it was recorded."""
-        body = {"what": what, "by": by, "note": note}
-        recorded = self._call("POST", "/requests", body=body if partition is None else {**body, "partition": partition})
+        about = {"partition": partition, "since": since}
+        body = {"what": what, "by": by, "note": note, **{k: v for k, v in about.items() if v is not None}}
+        recorded = self._call("POST", "/requests", body=body)
         return {key: value for key, value in recorded.items() if key != "woken"}
 
     def record(self, pairs: Sequence[tuple[str, float]]) -> dict[str, int]:

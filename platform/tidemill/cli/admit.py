@@ -28,6 +28,6 @@ def _quarantined(context: click.Context, _parameter: click.Parameter, incomplete
 command = asking_command(
     "admit",
     "Asked to admit the partition",
-    "Let a quarantined PARTITION in: what is new in it is right.",
+    "Let a quarantined PARTITION in, or with --since every one from it on: what is new in them is right.",
     partition=_quarantined,
 )

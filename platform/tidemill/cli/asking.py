@@ -11,6 +11,7 @@ import click
 from .output import emit, output_option
 from .project import Project, project_argument
 
+_SINCE = "Admit PARTITION and each later one that is only unlike history: the world is so now."
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
@@ -18,25 +19,31 @@ def asking_command(what: str, done: str, help: str, partition: Complete | None =
     """A verb that records a request; the next tick acts on it. With `partition`, which completes what was typed of one,
     it takes one, before FILE."""
     named: Callable[[Any], Any] = click.argument("partition", shell_complete=partition) if partition else _nothing
+    later: Callable[[Any], Any] = click.option("--since", is_flag=True, help=_SINCE) if partition else _nothing
 
     @click.command(help=help)
     @named
     @project_argument
+    @later
     @click.option("--note", default="", help="Why; kept in the history.")
     @click.option("--by", default=None, help="Who asks; the user's name by default.")
     @output_option
-    def command(project: Project, note: str, by: str | None, output: str, partition: str | None = None) -> None:
+    def command(
+        project: Project, note: str, by: str | None, output: str, partition: str | None = None, since: bool = False
+    ) -> None:
         from tidemill.adapters.system_clock import SystemClock
         from tidemill.loop.asking import ask
 
         from .wiring import open_server, open_state
 
+        about = {"since" if since else "partition": partition}
         name = project.loop.metadata.name
         server = open_server(project)
         if server is not None:  # who asks there is whoever the token is of
-            emit(server.ask(what, by or _user(), note, partition), output, _render(done, ""))
+            emit(server.ask(what, by or _user(), note, **about), output, _render(done, ""))
             return
-        request = ask(open_state(project, writes=True), name, what, by or _user(), note, SystemClock().now(), partition)
+        state = open_state(project, writes=True)
+        request = ask(state, name, what, by or _user(), note, SystemClock().now(), **about)
         emit(request, output, _render(done, ": `tidemill run --once`"))
 
     return command

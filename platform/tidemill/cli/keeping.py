@@ -52,7 +52,9 @@ class Keeping:
         for failure in failures:
             if self._failing.get(failure.step) != failure.message:
                 said = failure.message.rstrip(".")
-                message = f"The step {failure.step} of {self._loop} failed: {said}. It is tried again; all else goes on."
+                message = (
+                    f"The step {failure.step} of {self._loop} failed: {said}. It is tried again; all else goes on."
+                )
                 self._telling.aside(self._loop, now, "step.failed", message, step=failure.step, since=failure.since)
         for step in self._failing.keys() - {failure.step for failure in failures}:
             self._telling.aside(self._loop, now, "step.recovered", f"The step {step} of {self._loop} works again.")

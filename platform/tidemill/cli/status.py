@@ -77,12 +77,14 @@ def _data(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         f"{partitions['admitted']} partitions admitted ({partitions['rows']:,} rows), "
         f"{partitions['quarantined']} quarantined",
     )
-    if held is not None:
+    if held is not None and not any(i["until"] == held["id"] for i in data.get("incidents", [])):
         yield "held back", f"the latest is {held['id']} ({held['reason']}): {held['message']}"
     aside = data.get("damaged")
     if aside is not None and aside["lines"] + aside["parts"]:
         what = f"{aside['lines']} lines and {aside['parts']} parts of the prediction log could not be read"
         yield "damaged", f"{what}; they are set aside below {aside['folder']} as *.damaged, and all others are used"
+    for incident in data.get("incidents", []):
+        yield "change", incident["question"]
     yield "outcomes", f"{outcomes['known']:,} labels, {outcomes['joined']:,} joined to predictions in closed days"
 
 
@@ -92,7 +94,7 @@ def _ahead(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if data["signals"]:
         yield "signals", "; ".join(signal["message"] for signal in data["signals"])
     for request in data.get("requests", []):
-        what = f"{request['what']} {request['target']}" if request["what"] == "admit" else request["what"]
+        what = _asked(request)
         yield "asked", f"{what}, by {request['by']} at {request['at'][:16]}: the next tick acts on it"
     for failure in data.get("failures", []):
         yield "FAILS", f"{failure['step']} since {failure['since'][:16]}: {failure['message']} It is tried again."
@@ -104,6 +106,11 @@ def _ahead(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "last days",
             ", ".join(f"{day['day']} loss {day['loss']:.4f} (n {day['n']})" for day in data["last_days"]),
         )
+
+
+def _asked(request: dict[str, Any]) -> str:
+    since = "--since " if request.get("since") else ""
+    return f"admit {since}{request['target']}" if request["what"] == "admit" else str(request["what"])
 
 
 def _is_said(waiting: dict[str, Any], data: dict[str, Any]) -> bool:

@@ -29,8 +29,9 @@ class AdmitAction(StrEnum):
 @dataclass(frozen=True)
 class BatchFacts:
     """One delivered partition. `changed_types` holds (column, was, is); `bad_label` a label that is neither 0 nor 1,
-    and its key; `history` the summaries of the admitted partitions before it, oldest first; `max_event_time` is None
-    where no row has a time."""
+    and its key; `history` the summaries of the partitions before it, oldest first: of the admitted ones, and where
+    `held` says so, of those that were held back as unlike the others; `max_event_time` is None where no row has a time.
+    """
 
     partition: str
     rows: int
@@ -45,6 +46,7 @@ class BatchFacts:
     unreadable: str | None = None
     summary: Summary | None = None
     history: Sequence[Summary] = ()
+    held: Sequence[bool] = ()
 
 
 Policy = Callable[[BatchFacts], Verdict[AdmitAction] | None]
@@ -129,17 +131,18 @@ def _expectation_failed(facts: BatchFacts) -> Verdict[AdmitAction] | None:
 def _learnt(facts: BatchFacts, gate: Gate) -> Verdict[AdmitAction]:
     admitted = f"{_name(facts)} is admitted: {facts.rows} rows"
     needed = max(gate.min_history, _LEAST_HISTORY)
-    if facts.summary is None or len(facts.history) < needed:
-        message = (
-            f"{admitted}; the learnt gate speaks from {needed} admitted partitions on ({len(facts.history)} so far)."
-        )
-        return Verdict(AdmitAction.ADMIT, Reason.ADMITTED, message, {"history": len(facts.history)})
-    found = novelty(facts.summary, facts.history, gate.false_alarms)
+    known = len(facts.history) - sum(facts.held)
+    if facts.summary is None or known < needed:
+        message = f"{admitted}; the learnt gate speaks from {needed} admitted partitions on ({known} so far)."
+        return Verdict(AdmitAction.ADMIT, Reason.ADMITTED, message, {"history": known})
+    found = novelty(facts.summary, facts.history, gate.false_alarms, facts.held)
     evidence = _evidence(found)
     if not found.unlike:
         return Verdict(AdmitAction.ADMIT, Reason.ADMITTED, f"{admitted}, like history.", evidence)
     columns = "; ".join(_sentence(moved) for moved in found.moved[:3])
-    message = f"is unlike all {len(facts.history)} admitted partitions. Moved most: {columns}."
+    if found.resolves > gate.false_alarms:
+        columns += f". ({found.calibrated_on} scores prove a false alarm rate of {found.resolves:.1%}; less is a fit)"
+    message = f"is unlike all {known} admitted partitions. Moved most: {columns}."
     return _hold(facts, Reason.UNLIKE_HISTORY, message, evidence)
 
 

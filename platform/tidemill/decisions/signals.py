@@ -33,10 +33,22 @@ class Signal:
 
 @dataclass(frozen=True)
 class DriftBlock:
-    """The distance of an admitted partition to history on arrival (stats.novelty.distances)."""
+    """The distance of a judged partition to history on arrival, and the columns that moved most."""
 
     partition: str
     score: float
+    moved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """A lasting change of the world (decisions.lasting): since which partition, on which it was seen to last."""
+
+    id: str
+    since: str
+    opened_on: str
+    until: str
+    columns: tuple[str, ...]
 
 
 def schedule(now: datetime, cron: str | None, since: datetime) -> list[Signal]:
@@ -79,20 +91,31 @@ def _reached(rows: int, base: int, growth: float) -> int:
     return ceil(base * factor**times)
 
 
-def drift(
-    blocks: Sequence[DriftBlock], false_alarms: float, reference: Sequence[float] = (), moved: Sequence[str] = ()
-) -> list[Signal]:
-    """Alarms of a conformal test on the partitions' distances, in order. Whether one alerts or trains is the spec's.
+def drift(blocks: Sequence[DriftBlock], false_alarms: float, changes: Sequence[Change] = ()) -> list[Signal]:
+    """Alarms of a conformal test on the partitions' distances, in order, and each lasting change of the world. Whether
+    one alerts or trains is the spec's.
 
-    `reference` holds scores from before the first block; `moved` names columns for the latest alarm's message.
+    One change is one signal: alarms of the test within a lasting change are left out, and where the test had alarmed
+    before the change was seen to last, that was its signal.
     """
-    ids, scores = [block.partition for block in blocks], [block.score for block in blocks]
-    found = detect_drift(ids, scores, false_alarms, reference)
-    signals = []
-    for alarm in found.alarms:
-        columns = list(moved) if alarm == found.alarms[-1] else []
-        named = f" Moved most: {', '.join(columns[:5])}." if columns else ""
-        message = f"The inputs move away from history, seen at {ids[alarm]}.{named}"
-        evidence = {"until": ids[alarm], "score": scores[alarm], "moved": columns}
-        signals.append(Signal(Reason.DRIFT, f"drift-{ids[alarm]}", message, evidence))
-    return signals
+    found = detect_drift([b.partition for b in blocks], [b.score for b in blocks], false_alarms)
+    alarms = [blocks[alarm] for alarm in found.alarms]
+    seen = [change for change in changes if not any(change.since <= a.partition < change.opened_on for a in alarms)]
+    told = [alarm for alarm in alarms if not any(c.opened_on <= alarm.partition <= c.until for c in changes)]
+    signals = [(alarm.partition, _drift_alarm(alarm)) for alarm in told]
+    signals += [(change.opened_on, _lasting_change(change)) for change in seen]
+    return [signal for _, signal in sorted(signals, key=lambda each: each[0])]
+
+
+def _drift_alarm(alarm: DriftBlock) -> Signal:
+    named = f" Moved most: {', '.join(alarm.moved[:5])}." if alarm.moved else ""
+    message = f"The inputs move away from history, seen at {alarm.partition}.{named}"
+    evidence = {"until": alarm.partition, "score": alarm.score, "moved": list(alarm.moved)}
+    return Signal(Reason.DRIFT, f"drift-{alarm.partition}", message, evidence)
+
+
+def _lasting_change(change: Change) -> Signal:
+    columns = ", ".join(change.columns[:5])
+    message = f"The inputs are no longer those of history since {change.since}. Moved most: {columns}."
+    evidence = {"since": change.since, "until": change.opened_on, "moved": list(change.columns)}
+    return Signal(Reason.DRIFT, f"drift-{change.id}", message, evidence)

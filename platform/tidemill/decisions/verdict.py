@@ -24,6 +24,8 @@ class Reason(StrEnum):
     IN_THE_FUTURE = "InTheFuture"  # the partition holds events later than now
     EXPECTATION_FAILED = "ExpectationFailed"  # a hard expectation does not hold
     UNLIKE_HISTORY = "UnlikeHistory"  # farther from every admitted partition than the declared rate allows
+    LASTING_CHANGE = "LastingChange"  # partitions in a row are unlike history in the same columns; a person is asked
+    OVER = "Over"  # partitions are like history again, and nothing needs an answer
     # signals
     SCHEDULE = "Schedule"  # the calendar says so
     NEW_DATA = "NewData"  # the admitted rows grew by the declared share

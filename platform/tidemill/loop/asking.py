@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from tidemill.decisions.verdict import Reason
+
 from .errors import NothingToDo
 from .ids import digest_of
 from .ports import State
@@ -22,25 +24,24 @@ def ask(
     now: datetime,
     partition: str | None = None,
     once: str | None = None,
+    since: str | None = None,
 ) -> dict[str, Any]:
-    """Records a person's request; with `once`, however often it is asked under that name. Raises NothingToDo where the
-    present state has no place for it."""
+    """Records a person's request; with `once`, however often it is asked under that name. What is admitted is one
+    `partition`, or what is unlike history from the partition `since` on. Raises NothingToDo where the present state has
+    no place for it."""
     rollouts = [r for r in state.documents(loop, "rollout") if r["status"] in ("running", "paused")]
     champion = state.get(loop, "champion", "current")
     if what in OF_ROLLOUT and not rollouts:
         raise NothingToDo(f"Loop {loop} has no rollout to {what}. `tidemill status` shows where it stands.")
     if what == "rollback" and (champion is None or champion["previous"] is None):
         raise NothingToDo(f"Loop {loop} has no earlier champion to roll back to. `tidemill history` shows who served.")
-    held = None if partition is None else state.get(loop, "partition", partition)
-    if what == "admit" and (held is None or held["status"] != "quarantined"):
-        raise NothingToDo(
-            f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists."
-        )
+    if what == "admit":
+        _refuse_idle(state, loop, partition, since)
     target = None if champion is None else champion["version"]
     if what in OF_ROLLOUT:
         target = rollouts[-1]["id"]
     elif what == "admit":
-        target = partition
+        target = partition or since
     moment = now.isoformat()
     request: dict[str, Any] = {
         "id": digest_of([what, by, note, moment] if once is None else [what, once]),
@@ -51,5 +52,20 @@ def ask(
         "target": target,
         "handled_at": None,
     }
+    if since is not None:
+        request["since"] = since
     state.put_once(loop, "request", request["id"], request)
     return request
+
+
+def _refuse_idle(state: State, loop: str, partition: str | None, since: str | None) -> None:
+    held = [p for p in state.documents(loop, "partition") if p["status"] == "quarantined"]
+    if since is None and not any(p["id"] == partition for p in held):
+        raise NothingToDo(
+            f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists."
+        )
+    if since is not None and not any(p.get("reason") == Reason.UNLIKE_HISTORY and p["id"] >= since for p in held):
+        raise NothingToDo(
+            f"Loop {loop} holds back no partition since {since} that is unlike history alone. `tidemill history "
+            "--event partition` lists what it holds and why."
+        )

@@ -25,6 +25,10 @@ class DataUnreadable(TidemillError):
     exit_code = 2  # the file is wrong
 
 
+class SuiteUnusable(TidemillError):
+    """The expectation suite cannot be read, or is no suite: what arrives waits for it, and is not judged without."""
+
+
 class VersionUnknown(TidemillError):
     """The registry has no such version."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
-from .admission import admit_by_hand
+from .admit_asked import admit_by_hand
 from .asking import OF_ROLLOUT
 from .asking import ask as ask
 from .champions import crown
@@ -58,7 +58,7 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
             abort(context, rollout, Reason.ABORTED_BY_PERSON, f"aborted {said}", now)
             context.state.transact(context.name, [done])
     elif what == "admit":
-        admit_by_hand(context, request["target"], said, now)
+        admit_by_hand(context, request, said, now)
         context.state.transact(context.name, [done])
     elif what == "rollback" and _is_champion(context, request["target"]):
         _roll_back(context, rollout, said, done, request["id"], now)

@@ -12,7 +12,8 @@ from tidemill.decisions.verdict import Reason
 from . import promise
 from .blocks import sound_days
 from .context import Context, Event, Write
-from .turns import admitted, admitted_rows
+from .incident import stored_incidents
+from .turns import admitted_rows
 
 
 def raise_signals(context: Context, now: datetime) -> None:
@@ -70,13 +71,18 @@ def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[Perfo
 
 
 def _drift(context: Context, known: set[str], now: datetime) -> None:
-    scored = [document for document in admitted(context) if document.get("distance") is not None]
-    blocks = [decide.DriftBlock(document["id"], document["distance"]) for document in scored]
+    """Every judged partition counts, admitted or held back: what is held back is where the inputs drift."""
+    partitions = context.state.documents(context.name, "partition")
+    scored = sorted((p for p in partitions if p.get("distance") is not None), key=lambda p: str(p["id"]))
+    blocks = [decide.DriftBlock(p["id"], p["distance"], tuple(map(str, p.get("moved", ())))) for p in scored]
+    changes = [
+        decide.Change(i.id, i.since, i.opened_on, i.until, i.columns)
+        for i in stored_incidents(context.state, context.name)
+    ]
     rule = context.spec.triggers.drift
-    if rule is None or not blocks:
+    if rule is None:
         return
-    moved = [str(column) for column in scored[-1].get("moved", [])]
-    for signal in decide.drift(blocks, rule.false_alarms, moved=moved):
+    for signal in decide.drift(blocks, rule.false_alarms, changes):
         if rule.action == "retrain" and signal.id not in known:
             _record(context, signal, now)
         elif rule.action == "alert" and context.state.get(context.name, "alert", signal.id) is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .incident import OPEN, stored_incidents
 from .model import Calibrator
 from .ports import State
 
@@ -36,6 +37,9 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
         "last_days": [{"day": b["id"], **b["served"]} for b in blocks[-3:] if b["served"]["n"]],
         "last_failure": _last_failure(turns),
         "last_quarantined": _last_quarantined(partitions),
+        "incidents": [
+            i.to_document() | {"question": i.question} for i in stored_incidents(state, loop) if i.state == OPEN
+        ],
         "requests": _requests(state, loop),
         "failures": _failures(state, loop),
         "waiting": (state.get(loop, "tick", "waiting") or {}).get("waiting", []),
@@ -89,7 +93,10 @@ def _failures(state: State, loop: str) -> list[dict[str, Any]]:
 
 def _requests(state: State, loop: str) -> list[dict[str, Any]]:
     asked = [request for request in state.documents(loop, "request") if request["handled_at"] is None]
-    return [{key: request[key] for key in ("id", "what", "by", "note", "at", "target")} for request in asked]
+    return [
+        {key: request[key] for key in ("id", "what", "by", "note", "at", "target", "since") if key in request}
+        for request in asked
+    ]
 
 
 def _champion(state: State, loop: str) -> dict[str, Any] | None:

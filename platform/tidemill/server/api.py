@@ -104,13 +104,13 @@ class Api:
     async def requests(self, request: Request) -> Response:
         namespace, name = _of(request)
         document = parse_object(await read_body(request, MAX_REQUEST))
-        what, note, partition = _asked(document)
+        what, note, admitted = _asked(document)
         caller = await self.allow(request, sending(namespace, what, name))
         by = caller.name or str(document.get("by") or "local")
 
         def record() -> dict[str, Any]:
             store = self.catalog.find(namespace, name)
-            return ask(store.state, name, what, by, note, self.clock.now(), partition)
+            return ask(store.state, name, what, by, note, self.clock.now(), **admitted)
 
         recorded = await run_in_threadpool(record)
         return answer({**recorded, "woken": await self.wake(namespace, name)}, 202)
@@ -120,17 +120,22 @@ def _of(request: Request) -> tuple[str, str]:
     return request.path_params["namespace"], request.path_params["name"]
 
 
-def _asked(document: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    what, note, partition = document.get("what"), document.get("note", ""), document.get("partition")
+def _asked(document: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+    what, note = document.get("what"), document.get("note", "")
+    admitted = {key: document[key] for key in ("partition", "since") if document.get(key) is not None}
     if what not in WORDS:
         raise Refused(400, f'"what" is {what!r}: ask for one of {", ".join(WORDS)}.')
     if not isinstance(note, str) or len(note) > LONGEST_NOTE:
         raise Refused(400, f'"note" must be text of at most {LONGEST_NOTE} characters.')
-    if what == "admit" and not isinstance(partition, str):
-        raise Refused(400, 'Say which partition to admit: {"what": "admit", "partition": "2013-03-01"}.')
-    if what != "admit" and partition is not None:
+    if what == "admit" and (len(admitted) != 1 or not all(isinstance(day, str) for day in admitted.values())):
+        raise Refused(
+            400,
+            'Say which partition to admit: {"what": "admit", "partition": "2013-03-01"}, or, in place of "partition", '
+            '"since" which one: all that are unlike history alone from there on.',
+        )
+    if what != "admit" and admitted:
         raise Refused(400, f"A request to {what} takes no partition.")
-    return what, note, partition
+    return what, note, admitted
 
 
 def _pairs(document: Mapping[str, Any]) -> list[tuple[str, Any]]:

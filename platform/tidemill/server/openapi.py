@@ -19,7 +19,7 @@ _OUTCOME = {
 _ASK = {
     "type": "object",
     "required": ["what"],
-    "properties": {"what": {"enum": list(WORDS)}, "note": _TEXT, "partition": _TEXT},
+    "properties": {"what": {"enum": list(WORDS)}, "note": _TEXT, "partition": _TEXT, "since": _TEXT},
 }
 _OUTCOMES = {
     "type": "object",

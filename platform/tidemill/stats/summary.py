@@ -3,6 +3,10 @@
 Numeric by dtype: numbers, and times (as hours of the day in UTC, since a date is new every day). Everything else,
 bool too, is categorical. A value that is null, NaN or infinite counts as null. Figures keep six digits: enough for any
 comparison, and the same on every machine.
+
+One value cannot hide the others: mean and standard deviation are of values cut at REACH times the spread of the middle
+98 %, and the share that was cut is a statistic of its own. A sentinel such as 1e300 moves that share and the largest
+quantiles, not the scale.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -18,8 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .text import Shape, is_free_text, shape_of, shown
+
+VERSION = 2  # 1 had no shapes of text, and listed the values of free text as categories
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 TOP = 20
+REACH = 10.0
+LARGEST = 1e150  # its square is still a number
 _NUMBERS = (int, float, np.number, Decimal, datetime)
 Feature = tuple[str, str, str]  # kind of statistic, column, statistic
 
@@ -34,16 +43,19 @@ class NumericColumn:
     quantiles: tuple[float, ...] | None
     distinct_share: float
     top_share: float
+    cut_share: float = 0.0
 
 
 @dataclass(frozen=True)
 class CategoricalColumn:
     """`top` holds the shares (of all rows) of the most common categories; empty where most values are unlike each
-    other, as those of a key are: then the values are names of rows and no categories."""
+    other, as those of a key are: then the values are names of rows and no categories; and for free text. `shape` is of
+    the values as text; None where there is no value, or none was stored."""
 
     null_share: float
     distinct: int
     top: Mapping[str, float]
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -57,12 +69,16 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable; `from_dict` gives an equal summary."""
-        return asdict(self)
+        return {"version": VERSION, **asdict(self)}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Summary:
+        """Of this version or an earlier one. Raises ValueError where a newer Tidemill wrote it."""
+        version = document.get("version", 1)
+        if version > VERSION:
+            raise ValueError(f"A summary of version {version} was written by a newer Tidemill: use that one.")
         numeric = {name: _numeric_from(column) for name, column in document["numeric"].items()}
-        categorical = {name: CategoricalColumn(**column) for name, column in document["categorical"].items()}
+        categorical = {name: _categorical_from(column) for name, column in document["categorical"].items()}
         return cls(int(document["rows"]), float(document["duplicate_share"]), numeric, categorical)
 
     @cached_property
@@ -78,6 +94,7 @@ class Summary:
             if number.mean is not None and number.sd is not None and number.quantiles is not None:
                 found["share", name, "distinct share"] = number.distinct_share
                 found["share", name, "share of the most common value"] = number.top_share
+                found["share", name, "share of extreme values"] = number.cut_share
                 found["location", name, "mean"] = number.mean
                 found["spread", name, "sd"] = number.sd
                 found.update(
@@ -88,6 +105,8 @@ class Summary:
             found["share", name, "distinct share"] = min(category.distinct / rows, 1.0)
             found["count", name, "distinct values"] = float(category.distinct)
             found.update({("category", name, value): share for value, share in category.top.items()})
+            if category.shape is not None:
+                found.update(_shape_features(name, category.shape))
         return found
 
     @cached_property
@@ -129,15 +148,31 @@ def _summarize_numbers(numbers: npt.NDArray[np.float64]) -> NumericColumn:
     if len(present) == 0:
         return NumericColumn(1.0 if rows else 0.0, None, None, None, 0.0, 0.0)
     _, counts = np.unique(present, return_counts=True)
+    present = np.clip(present, -LARGEST, LARGEST)
     quantiles = tuple(_round(value) for value in np.quantile(present, QUANTILES))
+    low, high = _bounds(present)
+    within = np.clip(present, low, high)
     return NumericColumn(
         null_share=_round(1 - len(present) / rows),
-        mean=_round(present.mean()),
-        sd=_round(present.std()) if len(counts) > 1 else 0.0,
+        mean=_round(within.mean()),
+        sd=_round(within.std()) if len(counts) > 1 else 0.0,
         quantiles=quantiles,
         distinct_share=_round(len(counts) / rows),
         top_share=_round(counts.max() / rows),
+        cut_share=_round(np.count_nonzero((present < low) | (present > high)) / rows),
     )
+
+
+def _bounds(present: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Beyond them a value is cut. Where a hundredth of the values are sentinels, the middle 80 % say what is usual."""
+    outer_low, inner_low, center, inner_high, outer_high = np.quantile(present, QUANTILES)
+    for low, high, other in ((outer_low, outer_high, inner_high - inner_low), (inner_low, inner_high, 0.0)):
+        width = high - low
+        if width > 0 and not 0 < other < width / 1e6:
+            return float(low - REACH * width), float(high + REACH * width)
+    apart = np.abs(present - center)  # nearly all values are one: the others say how far they usually are apart
+    width = float(np.median(apart[apart > 0])) if (apart > 0).any() else 0.0
+    return float(center - REACH * width), float(center + REACH * width)
 
 
 def _summarize_labels(labels: list[str | None]) -> CategoricalColumn:
@@ -146,9 +181,22 @@ def _summarize_labels(labels: list[str | None]) -> CategoricalColumn:
     rows, present = len(labels), len(labels) - nulls
     # Ties are broken by name: the same rows in another order give the same summary.
     common = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:TOP]
-    names_of_rows = len(counts) > max(TOP, present / 2)
-    top = {} if names_of_rows else {str(value): _round(count / rows) for value, count in common}
-    return CategoricalColumn(_round(nulls / rows) if rows else 0.0, len(counts), top)
+    known = {str(value): count for value, count in counts.items()}
+    unlisted = len(counts) > max(TOP, present / 2) or is_free_text(known, TOP)
+    top = {} if unlisted else {shown(str(value)): _round(count / rows) for value, count in common}
+    shape = shape_of(known, rows)
+    if shape is not None:
+        shape = Shape(**{name: _round(value) for name, value in asdict(shape).items()})
+    return CategoricalColumn(_round(nulls / rows) if rows else 0.0, len(counts), top, shape)
+
+
+def _shape_features(name: str, shape: Shape) -> dict[Feature, float]:
+    shares = {"letters": shape.letters, "digits": shape.digits, "spaces": shape.spaces, "capitals": shape.upper,
+              "the most common value": shape.top_share, "empty values": shape.empty_share}  # fmt: skip
+    return {
+        ("log", name, "length"): float(np.log(max(shape.length, 0.5))),
+        **{("share", name, f"share of {kind}"): share for kind, share in shares.items()},
+    }
 
 
 def _as_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
@@ -180,8 +228,9 @@ def _hour_of_day(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def _number(value: Any) -> float:
     if not isinstance(value, datetime):
         return float(value)
-    time = value.astimezone(UTC) if value.tzinfo else value
-    return time.hour + time.minute / 60 + time.second / 3600
+    offset = value.utcoffset()  # not astimezone: the last day of the calendar has no next one
+    seconds = value.hour * 3600 + value.minute * 60 + value.second - (offset.total_seconds() if offset else 0)
+    return seconds % 86400 / 3600
 
 
 def _as_labels(values: npt.NDArray[Any]) -> list[str | None]:
@@ -207,6 +256,15 @@ def _unlisted(column: CategoricalColumn, rows: int) -> float:
         return 0.0
     rest = max(1.0 - column.null_share - sum(column.top.values()), 0.0)
     return min(min(column.top.values(), default=1 / max(rows, 1)), rest)
+
+
+def _categorical_from(document: Mapping[str, Any]) -> CategoricalColumn:
+    shape = document.get("shape")
+    # The first version listed free text: where a name is long, none of them is kept.
+    top = document["top"] if all(len(shown(value)) == len(value) or shape for value in document["top"]) else {}
+    return CategoricalColumn(
+        document["null_share"], document["distinct"], top, None if shape is None else Shape(**shape)
+    )
 
 
 def _numeric_from(document: Mapping[str, Any]) -> NumericColumn:

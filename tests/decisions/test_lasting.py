@@ -1,0 +1,63 @@
+"""When partitions that are unlike history are one lasting change."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tidemill.decisions.lasting import IN_A_ROW, Judged, incidents
+
+
+def judged(*moved: str) -> list[Judged]:
+    """A partition each: the columns that moved, one letter each; none where it is like history."""
+    return [Judged(f"{n:03}", bool(columns), tuple(columns)) for n, columns in enumerate(moved)]
+
+
+def test_some_in_a_row_in_the_same_column_are_one_incident_that_is_open() -> None:
+    (found,) = incidents(judged("", "za", "bz", "z", "z"))
+    assert (found.partitions, found.columns, found.over) == (("001", "002", "003", "004"), ("z",), False)
+
+
+def test_one_less_is_none() -> None:
+    assert incidents(judged("", *["z"] * (IN_A_ROW - 1), "")) == []
+
+
+def test_different_columns_are_different_faults() -> None:
+    assert incidents(judged("a", "b", "c", "a")) == []
+
+
+def test_a_like_partition_before_it_is_an_incident_begins_anew() -> None:
+    assert incidents(judged("z", "z", "", "z", "z")) == []
+
+
+def test_one_mild_partition_does_not_end_an_incident() -> None:
+    (found,) = incidents(judged("z", "z", "z", "", "z"))
+    assert (len(found.partitions), found.over) == (4, False)
+
+
+def test_partitions_in_a_row_like_history_end_it() -> None:
+    (found,) = incidents(judged("z", "z", "z", "", "", ""))
+    assert (len(found.partitions), found.over) == (3, True)
+
+
+def test_another_fault_during_an_incident_is_not_its() -> None:
+    (found,) = incidents(judged("z", "z", "z", "q", "z"))
+    assert found.partitions == ("000", "001", "002", "004")
+
+
+@given(st.lists(st.sampled_from(["", "z", "a", "za"]), max_size=30))
+def test_incidents_share_no_partition_and_only_the_last_is_open(moved: list[str]) -> None:
+    found = incidents(judged(*moved))
+    members = [partition for run in found for partition in run.partitions]
+    assert members == sorted(set(members))
+    assert all(run.over for run in found[:-1])
+    assert all(len(run.partitions) >= IN_A_ROW and run.columns for run in found)
+    assert all(moved[int(partition)] for partition in members)
+
+
+@given(st.lists(st.sampled_from(["", "z", "a", "za"]), max_size=30))
+def test_what_comes_later_never_unmakes_an_incident(moved: list[str]) -> None:
+    seen: set[str] = set()
+    for n in range(len(moved)):
+        now = {run.partitions[0] for run in incidents(judged(*moved[: n + 1]))}
+        assert seen <= now
+        seen = now

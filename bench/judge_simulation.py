@@ -1,11 +1,12 @@
-"""How often the rollout judge is wrong, and how long it takes, as it is wired: through ticks, with the repair in the loop.
+"""How often the rollout judge is wrong, and how long it takes, as it is wired: ticks, with the repair in the loop.
 
     python bench/judge_simulation.py [--runs 20] [--seed 1] [--only NAME]
 
 Every run is a loop of its own (bench/rollout_world.py): a champion that has served for a month, then a challenger in
-shadow. Predictions and outcomes are simulated, everything else is the product. "rows": outcomes are independent. "days":
-each day has a cause of its own, sd 0.5 on the logit. "spells": that cause keeps 0.6 of the day before. The challenger
-predicts as the champion does, with noise of its own (`rank`: it ranks worse, at the same level) or a shift of its level.
+shadow. Predictions and outcomes are simulated, everything else is the product. "rows": outcomes are independent.
+"days": each day has a cause of its own, sd 0.5 on the logit. "spells": that cause keeps 0.6 of the day before. The
+challenger predicts as the champion does, with noise of its own (`rank`: it ranks worse, at the same level) or a shift of
+its level (`level`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from typing import Any
 
 import numpy as np
 from rollout_world import PAST, Stream, World, loop
+from tidemill.stats.calibration import apply, fit
+from tidemill.stats.scores import log_loss_rows
 
 MARGIN, DAYS = 0.02, 29
+HOURLY = tuple(float(hour) for hour in range(24))
 CAUSES = {"rows": (0.0, 0.0), "days": (0.5, 0.0), "spells": (0.5, 0.6)}
 
 
@@ -47,34 +51,42 @@ def stream(rng: np.random.Generator, case: Case, days: int = PAST + DAYS) -> Str
     logit = -1.2 + 0.9 * rng.standard_normal(shape)
     label = rng.random(shape) < _sigmoid(logit + sd * cause[:, None])
     champion = logit + 0.25 * rng.standard_normal(shape)
-    noise, shift = _worse(case.excess, case.by, case.kind)
+    noise, shift = _worse(case.excess, case.by, case.kind, case.recalibrate)
     challenger = logit + np.hypot(0.25, noise) * rng.standard_normal(shape) + shift
     hour = np.sort(rng.uniform(0, 24, shape), axis=1)
     delay = np.where(label, case.slow[1], case.slow[0])
     return Stream(champion, challenger, label, hour, delay)
 
 
-_FOUND: dict[tuple[float, str, str], tuple[float, float]] = {}
+_FOUND: dict[tuple[float, str, str, str], tuple[float, float]] = {}
 
 
-def _worse(excess: float, by: str, kind: str) -> tuple[float, float]:
-    """Noise and shift of the challenger's logit that cost `excess`; by bisection on one large sample."""
+def _worse(excess: float, by: str, kind: str, recalibrate: str) -> tuple[float, float]:
+    """Noise and shift of the challenger's logit that cost `excess`; by bisection on one large sample. With a repair, by
+    its ranking, the cost is that of both models as repaired: it is what users would get."""
     if excess <= 0:
         return 0.0, 0.0
-    if (excess, by, kind) not in _FOUND:
-        rng = np.random.default_rng(7)
-        n = 400_000
+    if (excess, by, kind, recalibrate) not in _FOUND:
+        rng, n = np.random.default_rng(7), 200_000
         logit, cause = -1.2 + 0.9 * rng.standard_normal(n), CAUSES[kind][0] * rng.standard_normal(n)
-        label = rng.random(n) < _sigmoid(logit + cause)
+        label = (rng.random(n) < _sigmoid(logit + cause)).astype(float)
         one, other = rng.standard_normal(n), rng.standard_normal(n)
-        base = _loss(logit + 0.25 * one, label).mean()
+        repaired = by == "rank" and recalibrate != "never"
+        base = _cost(logit + 0.25 * one, label, repaired)
         low, high = 0.0, 4.0
-        for _ in range(30):
+        for _ in range(18):
             middle = (low + high) / 2
             p = logit + (np.hypot(0.25, middle) * other if by == "rank" else 0.25 * other + middle)
-            low, high = (low, middle) if _loss(p, label).mean() - base > excess else (middle, high)
-        _FOUND[excess, by, kind] = (high, 0.0) if by == "rank" else (0.0, high)
-    return _FOUND[excess, by, kind]
+            low, high = (low, middle) if _cost(p, label, repaired) - base > excess else (middle, high)
+        _FOUND[excess, by, kind, recalibrate] = (high, 0.0) if by == "rank" else (0.0, high)
+    return _FOUND[excess, by, kind, recalibrate]
+
+
+def _cost(logit: Any, label: Any, repaired: bool) -> float:
+    p = _sigmoid(logit)
+    if repaired:
+        p = apply(p, *fit(p, label))
+    return float(log_loss_rows(p, label).mean())
 
 
 def run(case: Case, runs: int, seed: int) -> dict[str, Any]:
@@ -108,14 +120,14 @@ def _rollout(case: Case) -> dict[str, Any]:
 CASES = (
     *(Case("equal", 0.0, kind) for kind in CAUSES),
     *(Case("at the margin, ranks worse", MARGIN, kind) for kind in CAUSES),
+    *(Case("at the margin, ranks worse, no repair", MARGIN, kind, recalibrate="never") for kind in CAUSES),
     *(Case("at the margin, level wrong", MARGIN, kind, by="level") for kind in CAUSES),
     *(Case("at the margin, level wrong, no repair", MARGIN, kind, by="level", recalibrate="never") for kind in CAUSES),
     *(Case("three margins worse", 3 * MARGIN, kind) for kind in CAUSES),
-    Case("positives come 3 days later", 3 * MARGIN, "rows", by="level", slow=(0.1, 3.0)),
-    Case("positives come 3 days later, equal", 0.0, "rows", slow=(0.1, 3.0)),
-    Case("equal, 1,000 a day, hourly ticks", 0.0, "rows", 1000, ticks=tuple(range(24))),
-    Case("equal, 10,000 a day, hourly ticks", 0.0, "rows", 10_000, ticks=tuple(range(24))),
-    Case("1 h by decree, at the margin", MARGIN, "spells", block="1h"),
+    Case("positives come 3 days later, 3 margins worse", 3 * MARGIN, by="level", slow=(0.1, 3.0)),
+    Case("positives come 3 days later, equal", 0.0, slow=(0.1, 3.0)),
+    *(Case(f"equal, {rows:,} a day", 0.0, "rows", rows, ticks=HOURLY) for rows in (100, 1000, 10_000)),
+    Case("1 h by decree, at the margin", MARGIN, "spells", 1000, block="1h"),
 )
 
 
@@ -134,11 +146,6 @@ def main() -> None:
 
 def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
-
-
-def _loss(logit: Any, label: Any) -> Any:
-    p = np.clip(_sigmoid(logit), 0.01, 0.99)
-    return np.where(label, -np.log(p), -np.log1p(-p))
 
 
 if __name__ == "__main__":

@@ -96,13 +96,13 @@ class MetricEvidence:
 
 
 def evidence(
-    judge: Judge, paired: Sequence[PairedBlock], operation: Sequence[OperationalBlock]
+    judge: Judge, paired: Sequence[PairedBlock], operation: Sequence[OperationalBlock], noisy: bool = False
 ) -> tuple[MetricEvidence, ...]:
-    """One for each metric that the judge names, in its order."""
+    """One for each metric that the judge names, in its order. `noisy`: blocks of outcomes are shorter than a day."""
     together = enough_together(paired)
     rates = tuple((block.champion, block.challenger, most_of(block)) for block in operation)
     return tuple(
-        _paired(metric, together) if metric.metric in LOSSES else _rates(metric.metric, metric.margin, rates)
+        _paired(metric, together, noisy) if metric.metric in LOSSES else _rates(metric.metric, metric.margin, rates)
         for metric in judge.metrics
     )
 
@@ -153,22 +153,21 @@ def _together(blocks: Sequence[PairedBlock]) -> PairedBlock:
     return PairedBlock(f"{blocks[0].id}..{blocks[-1].id}", n, means)
 
 
-def _paired(metric: JudgeMetric, blocks: Sequence[PairedBlock]) -> MetricEvidence:
+def _paired(metric: JudgeMetric, blocks: Sequence[PairedBlock], noisy: bool) -> MetricEvidence:
     mine = [block for block in blocks if block.n > 0 and metric.metric in block.differences]
     served, level = _pieces(mine, metric.metric, ""), _pieces(mine, metric.metric, AT_LEVEL)
     of_blocks = [block.differences[metric.metric] for block in mine]
     at_level = [block.differences.get(metric.metric + AT_LEVEL, block.differences[metric.metric]) for block in mine]
     means = [_mean(mine, of_blocks), _mean(mine, at_level)]
-    rows = any(block.parts for block in mine)
     return MetricEvidence(
         metric.metric,
         metric.margin,
         len(mine),
         sum(block.n for block in mine),
         None if None in means else max(mean for mean in means if mean is not None),
-        non_inferiority(level, metric.margin, rows).running_max,
+        non_inferiority(level, metric.margin, noisy).running_max,
         # The mean of two e-processes is one: harm is looked for in two ways at the price of one.
-        running_max_of_mean(harm(served, metric.margin, rows), harm(level, metric.margin, rows)),
+        running_max_of_mean(harm(served, metric.margin, noisy), harm(level, metric.margin, noisy)),
         max((value for value in of_blocks if math.isfinite(value)), default=None),
         len(level),
     )

@@ -109,7 +109,7 @@ def advance(facts: RolloutFacts, rollout: Rollout) -> Verdict[RolloutAction]:
     case = _Case(
         facts,
         rollout,
-        evidence(rollout.judge, facts.paired, facts.operation),
+        evidence(rollout.judge, facts.paired, facts.operation, noisy=facts.block_hours < 24),
         split_evidence(facts.operation).running_max,
         mirror_harm(facts.operation).running_max,
     )

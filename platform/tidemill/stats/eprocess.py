@@ -22,8 +22,9 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 # Never 1: one value of -1 would then end the game for good. From half stakes up, because few blocks must suffice.
 BETS = (0.5, 0.75, 0.95)
-FINE = (0.25, 0.5, 0.75, 0.95)  # for many parts, each of which says little
-NOISE = 3.0  # standard deviations within which a part counts in full, and margins that a part's noise is made to be
+FINE = (0.25, 0.5, 0.75, 0.95)  # for many blocks, each of which says little
+COUNTED = 3.0  # standard deviations of a noisy block within which it counts in full
+NOISE = 2.0  # margins: the standard deviation that a part of a block is made to have
 FIRST = 25  # rows of a part while nothing is known of their noise
 _LOG_LARGEST = 600.0  # e-values are shown and stored; beyond exp(600) they all mean "beyond doubt"
 
@@ -110,7 +111,7 @@ def winsorise(values: Sequence[float] | Array, scale: float | Array) -> Array:
     return np.asarray(np.clip(np.where(np.isnan(series), -math.inf, series), -scale, scale) / scale, dtype=float)
 
 
-def non_inferiority(differences: Sequence[float] | Array, margin: float, single_rows: bool = False) -> EProcess:
+def non_inferiority(differences: Sequence[float] | Array, margin: float, noisy: bool = False) -> EProcess:
     """Evidence that the challenger's mean loss exceeds the champion's by less than `margin` (> 0).
 
     `differences`: per block, mean loss(challenger) - mean loss(champion) on the same requests.
@@ -119,16 +120,16 @@ def non_inferiority(differences: Sequence[float] | Array, margin: float, single_
     below the margin, while a block counts in full up to three margins of harm. A larger scale buys less masking of bad
     blocks for more blocks of waiting (at 3: 14 blocks).
 
-    `single_rows`: the differences are means of a few independent rows each, far noisier than the margin (see
-    `rows_together`). The scale then follows their noise: NOISE times the root mean square of the differences before.
-    Each part says little, and there are as many as the rows make; so the number of rows decides, and not the number of
-    blocks: 1.0 to 1.4 times the rows of a fixed z-test that knows the effect.
+    `noisy`: blocks of hours, or parts of them, whose noise may be several margins (see `rows_together`). Losses are
+    skewed, so that cutting them at two margins would take more off the bad side. The scale then follows the noise:
+    COUNTED times the root mean square of the differences before. Where the rows of a block are independent, their
+    number decides and not the number of blocks: 1.2 to 1.4 times the rows of a fixed z-test that knows the effect.
     """
     known = np.asarray(differences, dtype=float)
-    return betting(winsorise(margin - known, _scale(known, margin, single_rows)), FINE if single_rows else BETS)
+    return betting(winsorise(margin - known, _scale(known, margin, noisy)), FINE if noisy else BETS)
 
 
-def harm(differences: Sequence[float] | Array, margin: float, single_rows: bool = False) -> EProcess:
+def harm(differences: Sequence[float] | Array, margin: float, noisy: bool = False) -> EProcess:
     """Evidence that the challenger is worse than the champion, at all.
 
     Null: E[winsorised(difference) | past] <= 0, scale as in `non_inferiority`. Not "<= margin": the margin says how
@@ -137,28 +138,28 @@ def harm(differences: Sequence[float] | Array, margin: float, single_rows: bool 
     small beside the margin.
     """
     known = np.asarray(differences, dtype=float)
-    scale = _scale(known, margin, single_rows)
-    return betting(winsorise(np.where(np.isnan(known), 0.0, known), scale), FINE if single_rows else BETS)
+    values = winsorise(np.where(np.isnan(known), 0.0, known), _scale(known, margin, noisy))
+    return betting(values, FINE if noisy else BETS)
 
 
 def rows_together(variance: float | None, margin: float, rows: int, most: int = 256) -> int:
-    """How many independent rows make one difference of `non_inferiority(single_rows=True)`, in a block of `rows` rows.
+    """How many independent rows make one part of a block of `rows` rows.
 
-    Their mean then has a standard deviation of NOISE margins: with larger parts, few bets are left for the rows; with
-    single rows, nearly each is winsorised. `variance` of a single row's difference is that of *earlier* blocks; where
-    none is known, FIRST rows. At most `most` parts a block.
+    Their mean has a standard deviation of NOISE margins: larger parts leave few bets for the rows, smaller ones are
+    skewed. `variance` of a single row's difference is that of *earlier* blocks; where none is known, FIRST rows. At
+    most `most` parts a block.
     """
     fit = FIRST if variance is None else round(variance / (NOISE * margin) ** 2)
     return max(fit, 1, -(-rows // most))
 
 
-def _scale(differences: Array, margin: float, single_rows: bool) -> Array:
+def _scale(differences: Array, margin: float, noisy: bool) -> Array:
     least = np.full(differences.shape, 2 * margin)
-    if not single_rows or not differences.size:
+    if not noisy or not differences.size:
         return least
     squares = np.cumsum(np.square(np.where(np.isfinite(differences), differences, 0.0)))
     before = np.concatenate([[0.0], squares[:-1] / np.arange(1, len(differences))])
-    return np.asarray(np.maximum(least, NOISE * np.sqrt(before)), dtype=float)
+    return np.asarray(np.maximum(least, COUNTED * np.sqrt(before)), dtype=float)
 
 
 def running_max_of_mean(one: EProcess, other: EProcess) -> float:

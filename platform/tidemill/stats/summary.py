@@ -3,10 +3,6 @@
 Numeric by dtype: numbers, and times (as hours of the day in UTC, since a date is new every day). Everything else,
 bool too, is categorical. A value that is null, NaN or infinite counts as null. Figures keep six digits: enough for any
 comparison, and the same on every machine.
-
-One value cannot hide the others: mean and standard deviation are of values cut at REACH times the spread of the middle
-98 %, and the share that was cut is a statistic of its own. A sentinel such as 1e300 moves that share and the largest
-quantiles, not the scale.
 """
 
 from __future__ import annotations
@@ -14,36 +10,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .numeric import QUANTILES, NumericColumn, as_numbers, is_null, rounded, summarize_numbers
 from .text import Shape, is_free_text, shape_of, shown
 
 VERSION = 2  # 1 had no shapes of text, and listed the values of free text as categories
-QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 TOP = 20
-REACH = 10.0
-LARGEST = 1e150  # its square is still a number
-_NUMBERS = (int, float, np.number, Decimal, datetime)
 Feature = tuple[str, str, str]  # kind of statistic, column, statistic
-
-
-@dataclass(frozen=True)
-class NumericColumn:
-    """Shares are of all rows. `mean`, `sd` and `quantiles` (at QUANTILES) are None where the column holds no number."""
-
-    null_share: float
-    mean: float | None
-    sd: float | None
-    quantiles: tuple[float, ...] | None
-    distinct_share: float
-    top_share: float
-    cut_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,9 +107,9 @@ def summarize(columns: Mapping[str, npt.NDArray[Any]]) -> Summary:
     categorical: dict[str, CategoricalColumn] = {}
     seen = np.zeros(rows, dtype=np.uint64)
     for name, values in columns.items():
-        numbers = _as_numbers(np.asarray(values))
+        numbers = as_numbers(np.asarray(values))
         if numbers is not None:
-            numeric[name] = _summarize_numbers(numbers)
+            numeric[name] = summarize_numbers(numbers)
             codes = np.ascontiguousarray(numbers + 0.0).view(np.uint64)  # + 0.0: minus zero is zero
         else:
             labels = _as_labels(np.asarray(values))
@@ -139,40 +117,7 @@ def summarize(columns: Mapping[str, npt.NDArray[Any]]) -> Summary:
             codes = np.fromiter(map(hash, labels), dtype=np.int64, count=rows).view(np.uint64)
         seen = _mix(seen, codes)
     distinct = len(np.unique(seen)) if columns else rows
-    return Summary(rows, _round(1 - distinct / rows) if rows else 0.0, numeric, categorical)
-
-
-def _summarize_numbers(numbers: npt.NDArray[np.float64]) -> NumericColumn:
-    rows = len(numbers)
-    present = numbers[~np.isnan(numbers)]
-    if len(present) == 0:
-        return NumericColumn(1.0 if rows else 0.0, None, None, None, 0.0, 0.0)
-    _, counts = np.unique(present, return_counts=True)
-    present = np.clip(present, -LARGEST, LARGEST)
-    quantiles = tuple(_round(value) for value in np.quantile(present, QUANTILES))
-    low, high = _bounds(present)
-    within = np.clip(present, low, high)
-    return NumericColumn(
-        null_share=_round(1 - len(present) / rows),
-        mean=_round(within.mean()),
-        sd=_round(within.std()) if len(counts) > 1 else 0.0,
-        quantiles=quantiles,
-        distinct_share=_round(len(counts) / rows),
-        top_share=_round(counts.max() / rows),
-        cut_share=_round(np.count_nonzero((present < low) | (present > high)) / rows),
-    )
-
-
-def _bounds(present: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Beyond them a value is cut. Where a hundredth of the values are sentinels, the middle 80 % say what is usual."""
-    outer_low, inner_low, center, inner_high, outer_high = np.quantile(present, QUANTILES)
-    for low, high, other in ((outer_low, outer_high, inner_high - inner_low), (inner_low, inner_high, 0.0)):
-        width = high - low
-        if width > 0 and not 0 < other < width / 1e6:
-            return float(low - REACH * width), float(high + REACH * width)
-    apart = np.abs(present - center)  # nearly all values are one: the others say how far they usually are apart
-    width = float(np.median(apart[apart > 0])) if (apart > 0).any() else 0.0
-    return float(center - REACH * width), float(center + REACH * width)
+    return Summary(rows, rounded(1 - distinct / rows) if rows else 0.0, numeric, categorical)
 
 
 def _summarize_labels(labels: list[str | None]) -> CategoricalColumn:
@@ -183,11 +128,11 @@ def _summarize_labels(labels: list[str | None]) -> CategoricalColumn:
     common = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:TOP]
     known = {str(value): count for value, count in counts.items()}
     unlisted = len(counts) > max(TOP, present / 2) or is_free_text(known, TOP)
-    top = {} if unlisted else {shown(str(value)): _round(count / rows) for value, count in common}
+    top = {} if unlisted else {shown(str(value)): rounded(count / rows) for value, count in common}
     shape = shape_of(known, rows)
     if shape is not None:
-        shape = Shape(**{name: _round(value) for name, value in asdict(shape).items()})
-    return CategoricalColumn(_round(nulls / rows) if rows else 0.0, len(counts), top, shape)
+        shape = Shape(**{name: rounded(value) for name, value in asdict(shape).items()})
+    return CategoricalColumn(rounded(nulls / rows) if rows else 0.0, len(counts), top, shape)
 
 
 def _shape_features(name: str, shape: Shape) -> dict[Feature, float]:
@@ -199,49 +144,8 @@ def _shape_features(name: str, shape: Shape) -> dict[Feature, float]:
     }
 
 
-def _as_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-    """The column as floats with NaN for null, or None where it is categorical."""
-    if values.dtype.kind in "iuf":
-        numbers = values.astype(np.float64)
-    elif values.dtype.kind == "M":
-        numbers = _hour_of_day(values)
-    elif values.dtype.kind == "O":
-        present = [value for value in values.tolist() if not _is_null(value)]
-        types = set(map(type, present))
-        if not present or not all(issubclass(kind, _NUMBERS) for kind in types) or bool in types:
-            return None
-        numbers = np.array(
-            [np.nan if _is_null(value) else _number(value) for value in values.tolist()], dtype=np.float64
-        )
-    else:
-        return None
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
-
-
-def _hour_of_day(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    seconds = values.astype("datetime64[s]")
-    hours: npt.NDArray[np.float64] = (seconds - seconds.astype("datetime64[D]")) / np.timedelta64(3600, "s")
-    return hours
-
-
-def _number(value: Any) -> float:
-    if not isinstance(value, datetime):
-        return float(value)
-    offset = value.utcoffset()  # not astimezone: the last day of the calendar has no next one
-    seconds = value.hour * 3600 + value.minute * 60 + value.second - (offset.total_seconds() if offset else 0)
-    return seconds % 86400 / 3600
-
-
 def _as_labels(values: npt.NDArray[Any]) -> list[str | None]:
-    return [None if _is_null(value) else str(value) for value in values.tolist()]
-
-
-def _is_null(value: Any) -> bool:
-    # By name: pandas' NA and NaT compare with nothing, and this layer does not import pandas.
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+    return [None if is_null(value) else str(value) for value in values.tolist()]
 
 
 def _mix(seen: npt.NDArray[np.uint64], codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -270,7 +174,3 @@ def _categorical_from(document: Mapping[str, Any]) -> CategoricalColumn:
 def _numeric_from(document: Mapping[str, Any]) -> NumericColumn:
     quantiles = document["quantiles"]
     return NumericColumn(**{**document, "quantiles": None if quantiles is None else tuple(quantiles)})
-
-
-def _round(value: float) -> float:
-    return float(f"{float(value):.6g}")

@@ -5,8 +5,8 @@
 Every run is a loop of its own (bench/rollout_world.py): a champion that has served for a month, then a challenger in
 shadow. Predictions and outcomes are simulated, everything else is the product. "rows": outcomes are independent.
 "days": each day has a cause of its own, sd 0.5 on the logit. "spells": that cause keeps 0.6 of the day before. The
-challenger predicts as the champion does, with noise of its own (`rank`: it ranks worse, at the same level) or a shift of
-its level (`level`).
+challenger predicts as the champion does, with noise of its own (`rank`: it ranks worse, at the same level) or with a
+shift of its level (`level`).
 """
 
 from __future__ import annotations

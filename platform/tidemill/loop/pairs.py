@@ -6,8 +6,9 @@ once more with the challenger at the champion's level: what a repair cannot mend
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tidemill.decisions.closing import Arrival, BlockFacts, is_closed
 from tidemill.decisions.judge import AT_LEVEL, PairedBlock
 from tidemill.stats.calibration import at_level
 from tidemill.stats.dependence import Dependence, shortest_block
-from tidemill.stats.eprocess import rows_together
+from tidemill.stats.eprocess import part_ends
 from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
 from .arrival import arrival
@@ -172,17 +173,13 @@ def _differences(
         "variance": float(np.var(of_rows["log_loss"])),
     }
     if rollout.single_rows:
-        found["parts"] = _parts(of_rows, rows_together(variance, _margin(context, rollout), len(rows)))
+        ends = part_ends(variance, _margin(context, rollout), len(rows))
+        found["parts"] = {name: _means(values, ends) for name, values in of_rows.items()}
     return found
 
 
-def _parts(of_rows: Mapping[str, Any], together: int) -> dict[str, tuple[float, ...]]:
-    """Means of `together` rows in a row each; the last of them takes what is left over."""
-    parts = {}
-    for name, values in of_rows.items():
-        pieces = np.array_split(values, max(len(values) // together, 1))
-        parts[name] = tuple(float(np.mean(piece)) for piece in pieces)
-    return parts
+def _means(values: np.ndarray[Any, Any], ends: Sequence[int]) -> tuple[float, ...]:
+    return tuple(float(np.mean(values[start:end])) for start, end in pairwise((0, *ends)))
 
 
 def _margin(context: Context, rollout: RolloutDocument) -> float:

@@ -25,7 +25,8 @@ BETS = (0.5, 0.75, 0.95)
 FINE = (0.25, 0.5, 0.75, 0.95)  # for many blocks, each of which says little
 COUNTED = 3.0  # standard deviations of a noisy block within which it counts in full
 NOISE = 2.0  # margins: the standard deviation that a part of a block is made to have
-FIRST = 25  # rows of a part while nothing is known of their noise
+FIRST = 12  # rows of a part while nothing is known of their noise
+SMALL, LARGE = 256, 64  # parts of a block
 _LOG_LARGEST = 600.0  # e-values are shown and stored; beyond exp(600) they all mean "beyond doubt"
 
 
@@ -120,7 +121,7 @@ def non_inferiority(differences: Sequence[float] | Array, margin: float, noisy: 
     below the margin, while a block counts in full up to three margins of harm. A larger scale buys less masking of bad
     blocks for more blocks of waiting (at 3: 14 blocks).
 
-    `noisy`: blocks of hours, or parts of them, whose noise may be several margins (see `rows_together`). Losses are
+    `noisy`: blocks of hours, or parts of them, whose noise may be several margins (see `part_ends`). Losses are
     skewed, so that cutting them at two margins would take more off the bad side. The scale then follows the noise:
     COUNTED times the root mean square of the differences before. Where the rows of a block are independent, their
     number decides and not the number of blocks: 1.2 to 1.4 times the rows of a fixed z-test that knows the effect.
@@ -142,15 +143,20 @@ def harm(differences: Sequence[float] | Array, margin: float, noisy: bool = Fals
     return betting(values, FINE if noisy else BETS)
 
 
-def rows_together(variance: float | None, margin: float, rows: int, most: int = 256) -> int:
-    """How many independent rows make one part of a block of `rows` rows.
+def part_ends(variance: float | None, margin: float, rows: int) -> list[int]:
+    """Where the parts of a block of `rows` independent rows end; the last end is `rows`.
 
-    Their mean has a standard deviation of NOISE margins: larger parts leave few bets for the rows, smaller ones are
-    skewed. `variance` of a single row's difference is that of *earlier* blocks; where none is known, FIRST rows. At
-    most `most` parts a block.
+    The mean of a part has a standard deviation of NOISE margins: larger parts leave few bets for the rows, smaller ones
+    are skewed. `variance` of a single row's difference is that of *earlier* blocks; where none is known, FIRST rows
+    make a part. After SMALL such parts the rest of a large block is LARGE parts: it is confirmed, and stays small.
     """
-    fit = FIRST if variance is None else round(variance / (NOISE * margin) ** 2)
-    return max(fit, 1, -(-rows // most))
+    size = max(FIRST if variance is None else round(variance / (NOISE * margin) ** 2), 1)
+    small = min(max(rows // size, 1), SMALL)
+    ends = [size * (part + 1) for part in range(small)]
+    left = rows - ends[-1]
+    if left < LARGE * size:
+        return [*ends[:-1], rows]
+    return [*ends, *(ends[-1] + left * (part + 1) // LARGE for part in range(LARGE))]
 
 
 def _scale(differences: Array, margin: float, noisy: bool) -> Array:

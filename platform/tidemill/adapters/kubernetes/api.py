@@ -1,6 +1,6 @@
 """The few calls to a Kubernetes API server that Tidemill makes, over the standard library's HTTP.
 
-The official client would cost each of four processes 35 to 58 MiB (docs/decisions/0011).
+The official client would cost each of four processes 35 to 58 MiB (docs/decisions/0012).
 """
 
 from __future__ import annotations

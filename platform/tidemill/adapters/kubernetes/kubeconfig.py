@@ -1,6 +1,6 @@
 """The current context of a kubeconfig, as the official client's loader has it: exec plugins, certificates, tokens.
 
-Imported by processes outside of a cluster alone: the package costs some 50 MiB (docs/decisions/0011).
+Imported by processes outside of a cluster alone: the package costs some 50 MiB (docs/decisions/0012).
 """
 
 from __future__ import annotations

@@ -47,19 +47,19 @@ def heard(started: subprocess.Popen[str], event: str) -> dict[str, Any]:
     raise AssertionError(f"it ended without {event}")
 
 
-def test_a_tick_that_fails_is_told_and_tried_again_while_requests_are_answered(shop: Path) -> None:
+def test_a_step_that_fails_is_told_and_tried_again_while_requests_are_answered(shop: Path) -> None:
     suite = (shop / "expectations.json").read_text()
     (shop / "expectations.json").write_text(suite[:40])  # half saved
     with daemon(shop, "--output", "json") as started:
         url = heard(started, "gateway.started")["message"].split(" answers at ")[1].partition("/v2")[0]
-        failed = heard(started, "tick.failed")
-        assert failed["loop"] == "shop"
-        assert failed["message"].startswith(f"The tick of shop failed: {shop}/expectations.json is no Great")
-        assert "tried again in 1s" in failed["message"]
+        failed = heard(started, "step.failed")
+        assert (failed["loop"], failed["step"]) == ("shop", "admit_arrivals")
+        assert f"{shop}/expectations.json" in failed["message"]
+        assert "It is tried again" in failed["message"]
         assert httpx.get(f"{url}/v2/health/live", trust_env=False).status_code == 200
         (shop / "expectations.json").write_text(suite)
         assert heard(started, "partition.admitted")["message"].startswith("Partition 2026-01-30 is admitted")
-        heard(started, "tick.recovered")
+        heard(started, "step.recovered")
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0
 

@@ -88,6 +88,24 @@ def test_the_history_that_came_with_its_labels_says_how_many_are_usual(tmp_path:
     assert days(it) == ["2024-03-01"]
 
 
+def test_a_young_history_says_it_too_by_its_largest_share_and_is_asked_again_the_next_day(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    frame = pd.DataFrame({"id": [f"h{n}" for n in range(50)], "at": FIRST - DAY, "x": 0.0, "z": 0.0})
+    (tmp_path / "data").mkdir()
+    frame.to_parquet(tmp_path / "data" / "2024-02-29.parquet", index=False)
+    partition = {"id": "2024-02-29", "status": "admitted", "reason": "Admitted"}
+    it.context.state.put(it.context.name, "partition", "2024-02-29", partition)
+    label(it, [f"h{n}" for n in range(40)], FIRST)
+    asked(it)
+    label(it, KEYS[:79], NOON + HOUR)
+    label(it, ["h40"], MORNING - HOUR)
+    close_days(it.context, MORNING)
+    assert days(it) == [], ".79 is less than .98 of .82"
+    label(it, KEYS[79:81], MORNING)
+    close_days(it.context, MORNING + DAY)
+    assert days(it) == ["2024-03-01"]
+
+
 def test_what_is_measured_of_old_days_is_their_final_share_and_how_late_each_class_is(tmp_path: Path) -> None:
     it = tried(tmp_path)
     asked(it)

@@ -73,7 +73,7 @@ def test_the_champion_is_measured_against_its_own_promise_and_days_before_it_rai
         version = "0" if age >= 40 else champion["version"]
         own = {"n": 500, "loss": 0.5 + (0.6 if age >= 40 else 0.1 + loss) + rng.normal(0, 0.01), "promised": 0.5}
         block = {"id": f"{closed:%Y-%m-%d}", "closed_at": closed.isoformat(), "versions": {version: own}}
-        state.put("small", "block", block["id"], {**block, "served": {}, "pairs": {}, "arms": {}})
+        state.put("small", "block", block["id"], {**block, "served": {"n": 0, "loss": None}, "pairs": {}, "arms": {}})
     raise_signals(it.context, now)
     signals = [signal for signal in state.documents("small", "signal") if signal["kind"] == Reason.PERFORMANCE]
     assert bool(signals) == alarms

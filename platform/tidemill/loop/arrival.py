@@ -63,28 +63,37 @@ def _measured(context: Context, id: str, day: datetime, known_by: datetime) -> d
 
 
 def _usual_of_history(context: Context, now: datetime) -> float | None:
-    """Of admitted data that is old enough: the median share of keys that have a label. Read once."""
+    """Of admitted data that is old enough: the median share of keys that have a label. Of a history that is younger
+    than labels are waited for: the largest share of a partition, since more may come. Read once, and once a day while
+    it is young."""
     known = context.state.get(context.name, "arrival of history", "usual")
-    if known is not None:
+    today = f"{now:%Y-%m-%d}"
+    if known is not None and known.get("as_of") in (None, today):
         share: float | None = known["share"]
         return share
-    shares = [share for frame in _old_partitions(context, now) if (share := _share(context, frame, now)) is not None]
-    usual = median(shares) if shares else None
-    context.state.put(context.name, "arrival of history", "usual", {"share": usual})
+    label = context.spec.data.label
+    old = _shares(context, now, label.give_up_after)
+    shares = old or _shares(context, now, label.arrives_after)
+    usual = None if not shares else median(old) if old else max(shares)
+    document = {"share": usual} if old else {"share": usual, "as_of": today}
+    context.state.put(context.name, "arrival of history", "usual", document)
     return usual
 
 
-def _old_partitions(context: Context, now: datetime) -> list[pd.DataFrame]:
+def _shares(context: Context, now: datetime, age: timedelta) -> list[float]:
+    """Of the latest admitted partitions that are so old."""
     admitted = {p["id"] for p in context.state.documents(context.name, "partition") if p["status"] == "admitted"}
-    patience = context.spec.data.label.give_up_after
-    old = [p for p in context.ports.source.partitions() if p.id in admitted and p.end + patience <= now]
-    frames = []
-    for partition in old[-_PARTITIONS:]:
+    aged = [p for p in context.ports.source.partitions() if p.id in admitted and p.end + age <= now]
+    shares = []
+    for partition in aged[-_PARTITIONS:]:
         try:
-            frames.append(canonical(context.ports.source.read(partition), context.spec.data))
+            frame = canonical(context.ports.source.read(partition), context.spec.data)
         except DataUnreadable:
             continue
-    return frames
+        share = _share(context, frame, now)
+        if share is not None:
+            shares.append(share)
+    return shares
 
 
 def _share(context: Context, frame: pd.DataFrame, now: datetime) -> float | None:

@@ -22,12 +22,15 @@ from scripted_http import reply, serving
 HERE = Path(__file__).parent
 
 
+ALIASES: list[dict[str, str]] = []  # as the loop left them
+
+
 def mlflow(handler: BaseHTTPRequestHandler) -> None:
     """A server that knows every version of every model."""
     asked = {key: values[0] for key, values in parse_qs(urlsplit(handler.path).query).items()}
     version = {"name": asked["name"], "version": asked.get("version", ""), "source": "s3://b/m", "run_id": "r",
                "tags": [{"key": "tidemill.digest", "value": "sha256:1"}]}  # fmt: skip
-    model = {"name": asked["name"], "aliases": [{"alias": "champion", "version": "1"}]}
+    model = {"name": asked["name"], "aliases": ALIASES}
     found = {"model_version": version} if "/model-versions/" in handler.path else {"registered_model": model}
     reply(handler, 200, json.dumps(found).encode())
 
@@ -36,7 +39,9 @@ def mlflow(handler: BaseHTTPRequestHandler) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Days of turns and rollouts, with closed blocks; since then nothing has come."""
     folder = tmp_path_factory.mktemp("life")
-    live(folder, Killer(None, after=False))
+    lived = live(folder, Killer(None, after=False))
+    found = lived.ports.registry.aliases(lived.name)
+    ALIASES[:] = [{"alias": alias, "version": version} for alias, version in found.items()]
     with closing(sqlite3.connect(folder / "home" / "state.db")) as store:
         for table in ("documents", "ledger"):
             store.execute(f"UPDATE {table} SET loop = 'team/small'")

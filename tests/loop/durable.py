@@ -156,6 +156,9 @@ class FrameLog:
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         return self._log.read(start, end)
 
+    def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
+        return self._log.answers(start, end)
+
 
 def live(folder: Path, killer: Killer, database: str | None = None) -> Context:
     """Lives the life from where it was left, to its end. State and outcomes are in files, or in `database` (an URL).
@@ -231,11 +234,15 @@ def _morning(day: date) -> datetime:
 
 def end_state(context: Context) -> dict[str, Any]:
     """Everything that a loop remembers, but for how often a run had to be submitted."""
-    kinds = ("partition", "block", "signal", "turn", "rollout", "champion", "reign", "request", "repair", "alert")
+    kinds = ("partition", "block", "signal", "turn", "rollout", "champion", "reign", "request", "repair", "alert",
+             "arrival", "route")  # fmt: skip
     documents = {kind: context.state.documents(context.name, kind) for kind in kinds}
     for turn in documents["turn"]:
         turn.pop("attempts")
     versions = [(v.version, v.turn, v.tags.get("tidemill.role")) for v in context.ports.registry.versions(context.name)]
+    for rollout in documents["rollout"]:
+        for kind in ("pairs", "operation"):
+            documents[f"{kind} of {rollout['id']}"] = context.state.documents(context.name, f"{kind}/{rollout['id']}")
     fits = {version: context.calibrators(version) for version, _, _ in versions}
     return {
         **{kind: sorted(found, key=lambda d: str(d.get("id", d))) for kind, found in documents.items()},

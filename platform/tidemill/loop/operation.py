@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidemill.decisions.operation import BLOCK, OperationalBlock
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GRACE = timedelta(seconds=30)  # what a gateway answered is in the log by then
-HOUR = timedelta(hours=1)
+AT_ONCE = timedelta(hours=6)
 MOST_KEYS = 100_000  # that are followed through a rollout; of more, a share that is drawn by their hash
 _THROUGH = "operation through"
 
@@ -43,24 +43,25 @@ def operational_blocks(context: Context, rollout: RolloutDocument) -> tuple[Oper
 
 
 def close_operation(context: Context, rollout: RolloutDocument, now: datetime) -> None:
-    """Closes every block that has ended; an hour at a time, so that what is read stays small."""
+    """Closes every block that has ended; some hours at a time, so that what is read stays small."""
     if rollout.step is None:
         return
     known = context.state.get(context.name, _THROUGH, rollout.id)
     start = _floor(rollout.steps[0].started_at) if known is None else datetime.fromisoformat(known["through"])
     end = _floor(now - GRACE)
     while start < end:
-        until = min(_hour(start) + HOUR, end)
+        until = min(start + AT_ONCE, end)
         _close(context, rollout, start, until)
         start = until
 
 
 def _close(context: Context, rollout: RolloutDocument, start: datetime, until: datetime) -> None:
     keys = _keys(context, rollout, start)
-    blocks = [block.to_dict() for block in _counted(context, rollout, start, until, keys)]
-    id = f"{_hour(start):%Y-%m-%dT%H}"
+    hours: dict[str, list[dict[str, Any]]] = {}
+    for block in _counted(context, rollout, start, until, keys):
+        hours.setdefault(block.id[:13], []).append(block.to_dict())
     writes = [Write(_THROUGH, rollout.id, {"through": until.isoformat()})]
-    if blocks:
+    for id, blocks in hours.items():
         before = context.state.get(context.name, kind(rollout), id)
         earlier = () if before is None else OperationalHour.read(before).blocks
         writes.append(Write(kind(rollout), id, OperationalHour(id=id, blocks=(*earlier, *blocks)).stored()))
@@ -99,7 +100,7 @@ def _keys(context: Context, rollout: RolloutDocument, until: datetime) -> Keys:
     keys = context.followed.setdefault(rollout.id, Keys(until))
     start = _floor(rollout.steps[0].started_at)
     while start < until:
-        end = min(_hour(start) + HOUR, until)
+        end = min(start + AT_ONCE, until)
         _counted(context, rollout, start, end, keys)
         start = end
     return keys
@@ -114,7 +115,3 @@ def _step_at(rollout: RolloutDocument, moment: datetime) -> RolloutStep:
 def _floor(moment: datetime) -> datetime:
     day = midnight(moment)
     return day + ((moment - day) // BLOCK) * BLOCK
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)

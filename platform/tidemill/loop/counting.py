@@ -84,6 +84,8 @@ def _counted(rows: pd.DataFrame) -> Counted:
     """Each key once, by the share of its requests that failed or were slow."""
     if rows.empty:
         return Counted()
+    if rows["key"].is_unique:
+        return Counted(float(len(rows)), float(rows["failed"].sum()), float(rows["slow"].sum()))
     of_keys = rows.groupby("key")[["failed", "slow"]].mean()
     return Counted(float(len(of_keys)), float(of_keys["failed"].sum()), float(of_keys["slow"].sum()))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tidemill.decisions.operation import Arm, Counted, Mirrored, OperationalBlock
 from tidemill.stats.sample_ratio import SplitBlock
@@ -70,11 +72,16 @@ def _followed(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     return rows[hash_array(rows["key"].to_numpy(object)) < share * 2.0**64]
 
 
+def _in(rows: pd.DataFrame, keys: set[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Asked key by key: pandas would make an array of the whole set for each few rows."""
+    return np.fromiter(map(keys.__contains__, rows["key"]), dtype=bool, count=len(rows))
+
+
 def _arm(rows: pd.DataFrame, keys: Keys) -> Arm:
     return Arm(
-        first=_counted(rows[~rows["key"].isin(keys.seen)]),
-        failure_free=_counted(rows[~rows["key"].isin(keys.failed)]),
-        never_slow=_counted(rows[~rows["key"].isin(keys.slow)]),
+        first=_counted(rows[~_in(rows, keys.seen)]),
+        failure_free=_counted(rows[~_in(rows, keys.failed)]),
+        never_slow=_counted(rows[~_in(rows, keys.slow)]),
         requests=int(rows["request_id"].nunique()),
         failed_requests=int(rows.loc[rows["failed"] | rows["slow"], "request_id"].nunique()),
     )
@@ -92,7 +99,7 @@ def _counted(rows: pd.DataFrame) -> Counted:
 
 def _split(step: RolloutStep, champion: pd.DataFrame, challenger: pd.DataFrame, keys: Keys) -> tuple[SplitBlock, ...]:
     """Keys that the canary draws for the first time, by the weight with which each was routed."""
-    new = [rows[~rows["key"].isin(keys.seen)].drop_duplicates("key") for rows in (champion, challenger)]
+    new = [rows[~_in(rows, keys.seen)].drop_duplicates("key") for rows in (champion, challenger)]
     weights = [
         (1 - new[0]["weight"]).fillna(step.canary or 0.0).round(6),
         new[1]["weight"].fillna(step.canary or 0.0).round(6),
@@ -111,7 +118,7 @@ def _mirrored(step: RolloutStep, champion: pd.DataFrame, challenger: pd.DataFram
         challenger[["request_id", "key", "failed", "score"]], on=["request_id", "key"], suffixes=("", "_challenger")
     )
     mine, other = both["failed_challenger"].astype(bool), both["failed"].astype(bool)
-    new = ~both["key"].isin(keys.apart)
+    new = ~_in(both, keys.apart)
     apart = [set(both.loc[one & ~two & new, "key"]) for one, two in ((other, mine), (mine, other))]
     for found in apart:
         keys.apart.update(found)

@@ -82,6 +82,14 @@ def test_the_smallest_slice_that_is_judged_has_200_rows() -> None:
     assert (evidence["worse"], evidence["slices_judged"], evidence["slices_too_small"]) == (["origin=JFK"], 1, 1)
 
 
+def test_a_slice_that_is_no_number_is_named() -> None:
+    found = slices(EWR=SliceScore(900, 0.5, 0.5, Noise(0.01, 7)), JFK=SliceScore(900, NAN, 0.5, Noise(0.01, 7)),
+                   LGA=SliceScore(900, NAN, 0.5, Noise(0.01, 7)))  # fmt: skip
+    assert (
+        accept(replace(GOOD, slices=found), RULE).message == "log_loss of the challenger is no number for origin=JFK."
+    )
+
+
 def test_the_evidence_holds_the_figures_that_were_compared() -> None:
     evidence = accept(replace(GOOD, champion={"log_loss": NAN}), RULE).evidence
     assert evidence == {"primary": "log_loss", "rows": 5000, "challenger": 0.48, "baseline": 0.52, "champion": None,

@@ -54,6 +54,16 @@ def test_each_reason_to_wait(change: dict, reason: Reason) -> None:
     json.dumps(verdict.evidence)
 
 
+@pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(microseconds=1)])
+def test_at_the_minute_that_is_named_the_wait_is_over(late: timedelta) -> None:
+    started = NOW - timedelta(days=2)
+    exact, later = (
+        start(replace(READY, turns_started=(at,)), LIMITS, 2000).message for at in (started, started + late)
+    )
+    assert "until 2013-06-02 00:00Z" in exact
+    assert "until 2013-06-02 00:0" + ("1" if late >= timedelta(seconds=1) else "0") + "Z" in later
+
+
 def test_only_the_first_turn_waits_for_enough_rows() -> None:
     assert start(replace(READY, admitted_rows=1), LIMITS, 2000).action is StartAction.START
     first = replace(READY, champion_exists=False, admitted_rows=1)

@@ -87,6 +87,7 @@ def test_a_correction_is_the_formula() -> None:
     assert apply(np.array([0.2, 0.5]), 0.3, 0.5) == pytest.approx([1 / (1 + 2 * np.exp(-0.3)), 1 / (1 + np.exp(-0.3))])
     assert apply(np.array([0.0, 1.0]), 0.3, 1.0) == pytest.approx([0, 1], abs=1e-5)
     assert 0 < apply(np.array([0.0]), 0.0, 0.5)[0] < 0.01
+    assert 0.99 < apply(np.array([1.0]), 0.0, 0.5)[0] < 1
 
 
 def test_outcomes_that_move_together_count_for_less() -> None:
@@ -138,6 +139,10 @@ def test_labels_that_are_no_labels_and_rows_that_do_not_match_are_refused() -> N
         fit(raw, np.full(100, 2.0))
     with pytest.raises(ValueError, match="equal number"):
         fit(raw, np.zeros(99))
+    with pytest.raises(ValueError, match="equal number"):
+        fit(raw, np.zeros(100), np.zeros(99))
+    with pytest.raises(ValueError, match="equal number"):
+        fit(raw.reshape(10, 10), np.zeros((10, 10)))
 
 
 @given(st.lists(st.floats(0, 1), max_size=20), st.floats(-2, 2), st.floats(0.25, 4))

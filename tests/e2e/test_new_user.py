@@ -64,7 +64,7 @@ def test_status_and_history_tell_what_happened(project: Path) -> None:
     status = json.loads(tidemill(project, "status", "--output", "json").stdout)
     assert status["champion"]["version"] == "1"
     history = json.loads(tidemill(project, "history", "--output", "json").stdout)
-    assert [line["event"] for line in history][-2:] == ["turn.started", "challenger.registered"]
+    assert [line["event"] for line in history][-3:] == ["turn.started", "challenger.registered", "route.changed"]
 
 
 def test_a_second_tick_has_nothing_to_do_and_the_plan_said_so(project: Path) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,36 +66,31 @@ class ParquetPredictionLog:
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= event_time < end, one row per (key, version): the one that was logged first."""
-        with self._lock:
-            self._writer.seal()
-        try:
-            with self._reading, folder_lock(self._folder):
-                fresh = self._compact()
-                tables = [self._day(day) for day in days(start, end)]
-        except OSError as error:
-            raise TemporaryError(
-                f"The prediction log in {self._folder} could not be read or compacted: {error}. "
-                f"Nothing is lost. {remedy(error)}"
-            ) from error
-        return first_of_each(joined([*tables, fresh]), start, end)
+        return first_of_each(self._tables(lambda: [self._day(day) for day in days(start, end)]), start, end)
 
     def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
         """start <= at < end, whatever the event_time: every row."""
+
+        def parts() -> list[pa.Table]:
+            every = sorted(self._folder.glob("day=*/part-*.parquet"))
+            held = [part for part in every if self._holds(part, start, end)]
+            return [table for part in held if (table := _whole(part)) is not None]
+
+        return all_between(self._tables(parts), start, end)
+
+    def _tables(self, moved: Callable[[], list[pa.Table]]) -> pa.Table:
+        """What is in parts already, and what is not yet."""
         with self._lock:
             self._writer.seal()
         try:
             with self._reading, folder_lock(self._folder):
-                fresh = self._compact()
-                parts = [
-                    part for part in sorted(self._folder.glob("day=*/part-*.parquet")) if self._holds(part, start, end)
-                ]
-                tables = [table for part in parts if (table := _whole(part)) is not None]
+                fresh = self._compact()  # first: what it moves must be among the parts
+                return joined([*moved(), fresh])
         except OSError as error:
             raise TemporaryError(
                 f"The prediction log in {self._folder} could not be read or compacted: {error}. "
                 f"Nothing is lost. {remedy(error)}"
             ) from error
-        return all_between(joined([*tables, fresh]), start, end)
 
     def _holds(self, part: Path, start: datetime, end: datetime) -> bool:
         """Whether a part may hold rows that were logged in [start, end). Its content never changes under its name, so

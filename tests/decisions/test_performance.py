@@ -133,6 +133,13 @@ def test_the_rarer_a_false_alarm_may_be_the_surer_the_bound() -> None:
     assert doubts[0] == 0
 
 
+def test_of_champions_of_91_days_as_many_may_be_worse_than_their_bound_as_false_alarms_are_allowed() -> None:
+    signal = performance(served(np.full(40, 1.0)), 0.01, 1 / 200, Noise(0.01, 7))[0]
+    phi = learn(np.full(40, 1.0)).phi[int(signal.evidence["until"])]
+    expected = Noise(0.01, 7).bound(1 - 91 / 200) * np.sqrt(inflation(np.array([phi]), 7)[0])
+    assert signal.evidence["doubt"] == pytest.approx(expected)
+
+
 def test_served_days_confirm_the_promise_and_take_its_doubt_away() -> None:
     """The same loss is seen sooner by a champion that kept its promise for half a year."""
     noise = np.random.default_rng(5).normal(0, 0.02, 400)

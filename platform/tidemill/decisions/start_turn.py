@@ -163,7 +163,7 @@ def _pending(facts: TurnFacts) -> str:
 
 def _time(moment: datetime) -> str:
     # Rounded up: at the minute named, the wait is over.
-    return f"{moment + timedelta(seconds=59 if moment.second or moment.microsecond else 0):%Y-%m-%d %H:%M}Z"
+    return f"{moment + timedelta(minutes=1) - moment.resolution:%Y-%m-%d %H:%M}Z"
 
 
 def _wait(reason: Reason, message: str, **evidence: Any) -> Verdict[StartAction]:

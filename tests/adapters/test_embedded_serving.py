@@ -77,7 +77,7 @@ def test_a_route_needs_prepared_versions(tmp_path: Path) -> None:
     ("broken", "arms", "fallback"),
     [
         ({"2"}, (Arm("1", Role.CHAMPION, 1.0, 0.0, FITTED),), ("0",)),
-        ({"1"}, (Arm("0", Role.CHAMPION, 1.0),), ()),
+        ({"1"}, (Arm("0", Role.CHAMPION, 1.0, stands_in_for="1"),), ()),
         ({"0"}, ROUTE.arms, ()),
     ],
 )

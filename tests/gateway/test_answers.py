@@ -163,9 +163,29 @@ def test_a_failing_arm_is_stood_in_for_and_both_facts_are_logged(start: Start, v
     rows = running.rows().set_index("version")
     assert rows["status"].to_dict() == {"raises": "error", "no number": "error", "other": "ok"}
     assert rows["served"].to_dict() == {"raises": False, "no number": False, "other": True}
-    assert rows["fallback"].to_dict() == {"raises": False, "no number": False, "other": True}
+    assert rows["fallback"].to_dict() == {"raises": False, "no number": True, "other": True}
     answers = 'tidemill_answers_total{by="%s",loop="delay",role="champion",version="raises"}'
     assert [running.metric(answers % by) for by in ("arm", "fallback", "none")] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("stand_in", "fallback"), [("other", ()), ("raises", ("other",))])
+def test_what_answers_in_place_of_the_champion_is_logged_counted_and_told_as_a_fallback(
+    start: Start, versions: Versions, stand_in: str, fallback: tuple[str, ...]
+) -> None:
+    running = start()
+    serve(running, versions, replace(champion(stand_in), stands_in_for="calm"), fallback=fallback)
+    response = running.infer(["a"])
+    assert outputs(response)["version"] == ["other"]
+    parameters = response.json()["parameters"]
+    assert parameters["fallback"] is True
+    assert parameters["why"].startswith("version calm cannot serve")
+    rows = running.rows()
+    assert set(rows["version"]) == {stand_in, "other"}
+    assert set(rows["role"]) == {"champion"}
+    assert rows["fallback"].all()
+    answers = 'tidemill_answers_total{by="%s",loop="delay",role="champion",version="%s"}'
+    assert running.metric(answers % ("fallback", "calm")) == 1
+    assert running.metric("tidemill_answers_total{") == 1, "and as nothing else"
 
 
 def test_an_arm_that_is_too_slow_is_stood_in_for(start: Start, versions: Versions) -> None:

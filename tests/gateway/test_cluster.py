@@ -168,6 +168,13 @@ def test_after_a_restart_what_stands_is_served_at_once(cluster: Cluster) -> None
     assert cluster.version() == "calm"
 
 
+def test_what_stands_in_for_a_champion_that_is_away_answers_as_a_fallback(cluster: Cluster) -> None:
+    cluster.follower.changed(("ns", "delay"), cluster.text({"other": AWAY, "calm": cluster.serve("calm")}, "calm"))
+    cluster.follower.step()
+    assert cluster.version() == "calm"
+    assert cluster.infer().json()["parameters"]["why"] == "version other cannot serve"
+
+
 def test_a_changed_spec_holds_from_the_next_request_on(cluster: Cluster) -> None:
     endpoints = {"blocked": cluster.serve("blocked"), "other": cluster.serve("other")}
     cluster.follower.changed(("ns", "delay"), cluster.text(endpoints, "other", timeout="300ms"))

@@ -83,7 +83,10 @@ def test_after_a_restart_a_changed_champion_hands_over_to_its_fallback(
     (copied / "model.pkl").write_bytes(b"something else")
     second = start()
     Follower(second.gateway, {"delay": routes}).poll()
-    assert outputs(second.infer(["a"]))["version"] == ["other"]
+    answer = second.infer(["a"])
+    assert outputs(answer)["version"] == ["other"]
+    assert answer.json()["parameters"]["fallback"] is True
+    assert second.rows()["fallback"].tolist() == [True]
 
 
 def test_an_unreadable_route_file_leaves_the_last_route_serving(

@@ -17,6 +17,7 @@ KEYS = [f"k{number}" for number in range(60)]
 P = {"calm": 0.1, "other": 0.9}
 ROUTES = {
     "alone": (Arm("calm", Role.CHAMPION, 1.0, 0.0),),
+    "a stand-in": (Arm("calm", Role.CHAMPION, 1.0, 0.0, stands_in_for="real"),),
     "shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 1.0)),
     "a part in shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 0.4)),
     "canary": (Arm("calm", Role.CHAMPION, 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0)),

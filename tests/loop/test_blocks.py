@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from small_world import Small
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.blocks import close_days, sound_days
@@ -172,3 +173,15 @@ def test_a_day_whose_data_is_at_fault_is_no_evidence_and_one_unlike_history_is(t
     assert [day.id for day in sound_days(it.context)] == ["2024-03-01"]
     it.context.state.put(it.context.name, "partition", "2024-03-01", held_for(Reason.EXPECTATION_FAILED))
     assert sound_days(it.context) == []
+
+
+def test_what_stands_in_for_the_champion_is_what_was_served_and_no_part_of_the_champions_day(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    usual(it, 1.0)
+    asked(it, KEYS[:60])
+    it.context.ports.log.append([row(key, NOON + HOUR, "0", fallback=True, score=0.01) for key in KEYS[60:]])
+    label(it, KEYS, NOON + 2 * HOUR)
+    close_days(it.context, MORNING)
+    (day,) = sound_days(it.context)
+    assert (day.served.n, day.versions["1"].n, day.versions["0"].n) == (100, 60, 40)
+    assert day.versions["1"].loss == pytest.approx(0.6931, abs=1e-3)

@@ -51,6 +51,18 @@ def test_a_shadow_that_fails_its_requests_is_gone_within_two_blocks_without_a_la
     assert len(events(it.context, "rollout.aborted")) == 1
 
 
+def test_what_stands_in_for_the_champion_counts_as_neither_version(tmp_path: Path) -> None:
+    it = tried(tmp_path, canary=0.5)
+    rows = [row(key, FIRST + MINUTE, "0", fallback=True, status="error") for key in KEYS[:20]]
+    rows += [row(key, FIRST + 2 * MINUTE, weight=0.5) for key in KEYS[20:30]]
+    rows += [row(key, FIRST + 2 * MINUTE, "2", "canary") for key in KEYS[30:]]
+    it.context.ports.log.append(rows)
+    (block,) = close(it, FIRST + 6 * MINUTE)
+    assert (block.champion.requests, block.challenger.requests, block.champion.failed_requests) == (10, 10, 0)
+    assert (block.beside.keys, block.tried.keys, block.mirrored.due) == (10, 10, 20)
+    assert [(split.champion, split.challenger) for split in block.split] == [(10, 10)]
+
+
 def test_a_key_that_always_fails_is_at_risk_once_and_first_once(tmp_path: Path) -> None:
     it = tried(tmp_path, canary=0.5)
     for block in range(3):

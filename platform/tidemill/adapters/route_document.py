@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ def dump(document: RouteDocument) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **({} if document.loop is None else {"loop": dict(document.loop)}),
-        "route": None if document.route is None else asdict(document.route),
+        "route": None if document.route is None else _dump_route(document.route),
         "versions": {name: _dump_version(v, document.endpoints.get(name)) for name, v in document.versions.items()},
     }
 
@@ -74,14 +74,20 @@ def standing(route: Route, ready: set[str]) -> Route | None:
         return Route(route.loop, arms, fallback)
     champion = next((arm for arm in arms if arm.role is Role.CHAMPION), None)
     if champion is not None:
-        return Route(route.loop, (_alone(champion.version, champion),), fallback)
+        return Route(route.loop, (replace(champion, weight=1.0, mirror=0.0),), fallback)
     if fallback:
-        return Route(route.loop, (_alone(fallback[0]),), fallback[1:])
+        away = next((arm for arm in route.arms if arm.role is Role.CHAMPION), route.arms[0])
+        stand_in = Arm(fallback[0], Role.CHAMPION, 1.0, stands_in_for=away.stands_in_for or away.version)
+        return Route(route.loop, (stand_in,), fallback[1:])
     return None
 
 
-def _alone(version: str, arm: Arm | None = None) -> Arm:
-    return Arm(version, Role.CHAMPION, 1.0, 0.0, None if arm is None else arm.calibrator)
+def _dump_route(route: Route) -> dict[str, Any]:
+    """Who stands in for whom stands beside the arms: a data plane of the release before takes no field of an arm that
+    it does not know, and passes over one of a route."""
+    arms = [asdict(arm) for arm in route.arms]
+    champions = {arm["version"]: champion for arm in arms if (champion := arm.pop("stands_in_for")) is not None}
+    return {**asdict(route), "arms": arms, **({"stands_in_for": champions} if champions else {})}
 
 
 def _dump_version(version: ModelVersion, endpoint: str | None) -> dict[str, Any]:
@@ -90,11 +96,14 @@ def _dump_version(version: ModelVersion, endpoint: str | None) -> dict[str, Any]
 
 
 def _route(fields: dict[str, Any]) -> Route:
-    return Route(fields["loop"], tuple(_arm(arm) for arm in fields["arms"]), tuple(fields["fallback"]))
+    champions = fields.get("stands_in_for", {})
+    arms = tuple(_arm(arm, champions.get(arm["version"])) for arm in fields["arms"])
+    return Route(fields["loop"], arms, tuple(fields["fallback"]))
 
 
-def _arm(fields: dict[str, Any]) -> Arm:
+def _arm(fields: dict[str, Any], stands_in_for: str | None) -> Arm:
     calibrator = fields["calibrator"]
     if calibrator is not None:
         calibrator = Calibrator(**{**calibrator, "fitted_at": datetime.fromisoformat(calibrator["fitted_at"])})
-    return Arm(**{**fields, "role": Role(fields["role"]), "calibrator": calibrator})
+    known = {**fields, "role": Role(fields["role"]), "calibrator": calibrator}
+    return Arm(**known, stands_in_for=stands_in_for)

@@ -87,7 +87,7 @@ def _answer(model: str, id: str, n: int, groups: list[Group]) -> dict[str, Any]:
         assert part is not None, "a request with an unanswered row was refused before"
         for row, score in zip(part.rows, part.score, strict=True):
             probability[row], versions[row], arms[row] = score, part.version, group.role
-        why += [failed.why for failed in group.failed]
+        why += group.why
         if part.calibrator is not None:
             calibrators[part.version] = part.calibrator
     parameters: dict[str, Any] = {"request_id": id, "fallback": bool(why)}

@@ -100,7 +100,7 @@ class InlineDataPlane:
                 "raw": raw,
                 "score": score,
                 "calibrator": None if calibrator is None else calibrator.id,
-                "fallback": False,
+                "fallback": served and arm.stands_in_for is not None,
                 "latency_ms": 0.0,
                 "weight": arm.weight if served else 0.0,
             }

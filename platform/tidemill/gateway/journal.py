@@ -34,11 +34,12 @@ class Journal:
         for group in groups:
             self._metrics.answers.labels(self._loop, group.version, group.role, group.answered_by).inc(len(group.rows))
             for failed in group.failed:
-                rows += log_failed(request, failed, group.role, group.weight, at)
+                rows += log_failed(request, failed, group.role, group.weight, group.stood_in(failed), at)
                 self._count(failed, group.role, failed.status)
             if group.scored is not None:
-                rows += log_scored(request, group.scored, group.role, group.weight, True, bool(group.failed), at)
-                self._count(group.scored, group.role, "ok")
+                part = group.scored
+                rows += log_scored(request, part, group.role, group.weight, True, group.stood_in(part), at)
+                self._count(part, group.role, "ok")
         await self._gather(rows)
 
     def write_mirrored(self, request: Inference, part: Scored | Failed, at: datetime) -> None:
@@ -47,7 +48,7 @@ class Journal:
             self._append(log_scored(request, part, "shadow", 0.0, False, False, at))
             self._count(part, "shadow", "ok")
         else:
-            self._append(log_failed(request, part, "shadow", 0.0, at))
+            self._append(log_failed(request, part, "shadow", 0.0, False, at))
             self._count(part, "shadow", part.status)
 
     def _gather(self, rows: list[dict[str, Any]]) -> asyncio.Future[None]:

@@ -22,7 +22,7 @@ class Metrics:
             "predictions", "Rows given to a version: status ok, error or timeout.", "loop", "version", "role", "status"
         )
         self.answers = self._counter(
-            "answers", "Rows by the arm that was to answer, and what answered: arm, fallback, none.",
+            "answers", "Rows by the version that should answer, and what answered: arm, fallback, none.",
             "loop", "version", "role", "by",
         )  # fmt: skip
         self.unlogged = self._counter("prediction_log_lost_rows", "Rows that were answered and not logged.", "loop")

@@ -163,5 +163,5 @@ class Plane:
 def _refuse_unanswered(loop: str, groups: list[Group]) -> None:
     for group in groups:
         if group.scored is None:
-            why = "; ".join(failed.why for failed in group.failed)
+            why = "; ".join(group.why)
             raise Refused(503, f"No version of {loop} could answer: {why}.")

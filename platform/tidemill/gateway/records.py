@@ -55,21 +55,32 @@ class Group:
 
     @property
     def version(self) -> str:
-        """The one that was to answer."""
+        """The one that should answer."""
         if self.arm is not None:
-            return self.arm.version
+            return self.arm.stands_in_for or self.arm.version
         return self.failed[0].version if self.scored is None else self.scored.version
 
     @property
     def answered_by(self) -> str:
         if self.scored is None:
             return "none"
-        return "fallback" if self.failed else "arm"
+        return "fallback" if self.stood_in(self.scored) else "arm"
+
+    @property
+    def why(self) -> list[str]:
+        """Why the one that should answer did not, and each that tried in its place."""
+        away = self.arm is not None and self.arm.stands_in_for is not None
+        said = [f"version {self.version} cannot serve"] if away else []
+        return said + [failed.why for failed in self.failed]
 
     @property
     def weight(self) -> float | None:
         """The share of keys that the route in force gave to the arm."""
         return None if self.arm is None else self.arm.weight
+
+    def stood_in(self, part: Scored | Failed) -> bool:
+        """Was it another version's to answer?"""
+        return part.version != self.version
 
     def touched(self, version: str) -> bool:
         """Has the version scored these rows, or tried to?"""
@@ -112,7 +123,9 @@ def log_scored(
     ]
 
 
-def log_failed(request: Inference, part: Failed, role: str, weight: float | None, at: datetime) -> list[dict[str, Any]]:
+def log_failed(
+    request: Inference, part: Failed, role: str, weight: float | None, fallback: bool, at: datetime
+) -> list[dict[str, Any]]:
     return [
         {
             "request_id": request.id,
@@ -126,7 +139,7 @@ def log_failed(request: Inference, part: Failed, role: str, weight: float | None
             "raw": None,
             "score": None,
             "calibrator": None,
-            "fallback": False,
+            "fallback": fallback,
             "latency_ms": part.milliseconds,
             "weight": weight,
         }

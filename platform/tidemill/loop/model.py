@@ -42,13 +42,15 @@ class Calibrator:
 @dataclass(frozen=True)
 class Arm:
     """A version that gets traffic. `weight` is the share of keys it answers (0 for a shadow), `mirror` the share of
-    the other keys it also scores in shadow; a canary mirrors too, so that evidence stays paired."""
+    the other keys it also scores in shadow; a canary mirrors too, so that evidence stays paired. `stands_in_for` is the
+    version that should answer, where that one cannot serve and this one does so in its place and role."""
 
     version: str
     role: Role
     weight: float
     mirror: float = 0.0
     calibrator: Calibrator | None = None
+    stands_in_for: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class PredictionReader(Protocol):
     calibrator), calibrator (id or None), fallback (bool), latency_ms, weight. Written once per version that scored
     the key.
 
-    `role` is the arm's that the key was drawn for; a fallback's row has the role of the arm that it stands in for. A
+    `role` is the arm's that the key was drawn for; a fallback's row has the role of the arm that it stands in for, and
+    `fallback`, whether it answered or failed. So has a row of what answers while the champion cannot serve. A
     mirrored copy has the role shadow, whatever its version answers otherwise, and is never served. `weight` is the
     arm's share of keys in the route that the data plane had; 0 for a mirrored copy; null for a version that was asked
     for by name, and for rows of releases that did not log it."""

@@ -36,7 +36,10 @@ def reconcile_route(context: Context, now: datetime) -> None:
             f"{standing[0]} answers instead. Run `tidemill rollback`, or restore the model's files."
         )
         context.wait(Event(now, "champion.unready", reason, message))
-    route = Route(context.name, _arms(context, standing[0], _tried(context)), tuple(standing[1:]))
+        arms: tuple[Arm, ...] = (_stand_in(context, standing[0], champion["version"]),)
+    else:
+        arms = _arms(context, standing[0], _tried(context))
+    route = Route(context.name, arms, tuple(standing[1:]))
     _set(context, route, now)
 
 
@@ -64,17 +67,22 @@ def _record(context: Context, route: Route, now: datetime) -> None:
 
 
 def _described(route: Route) -> dict[str, Any]:
-    arms = [
-        {**asdict(arm), "role": str(arm.role), "calibrator": None if arm.calibrator is None else arm.calibrator.id}
-        for arm in route.arms
-    ]
-    return {"arms": arms, "fallback": list(route.fallback)}
+    return {"arms": [_described_arm(arm) for arm in route.arms], "fallback": list(route.fallback)}
+
+
+def _described_arm(arm: Arm) -> dict[str, Any]:
+    calibrator = None if arm.calibrator is None else arm.calibrator.id
+    described = {**asdict(arm), "role": str(arm.role), "calibrator": calibrator}
+    if arm.stands_in_for is None:  # as earlier releases describe an arm: an upgrade is no change of the route
+        del described["stands_in_for"]
+    return described
 
 
 def _sentence(route: Route) -> str:
     parts = [
         f"version {arm.version} "
         + (f"sees {arm.mirror:.0%} as a shadow" if arm.role is Role.SHADOW else f"answers {arm.weight:.0%}")
+        + ("" if arm.stands_in_for is None else f" in place of champion {arm.stands_in_for}, which cannot serve")
         + ("" if arm.calibrator is None else f" with correction {arm.calibrator.id[:8]}")
         for arm in route.arms
     ]
@@ -104,6 +112,12 @@ def _prepare(context: Context, version: str) -> Readiness:
 def _fallback(context: Context, champion: dict[str, Any]) -> tuple[str, ...]:
     named = (champion[kind] for kind in context.spec.serving.fallback)
     return tuple(dict.fromkeys(version for version in named if version is not None))
+
+
+def _stand_in(context: Context, version: str, champion: str) -> Arm:
+    """Alone: a challenger is compared with its champion, or not at all."""
+    calibrator = serving_calibrator(context, version)
+    return Arm(version, Role.CHAMPION, 1.0, 0.0, calibrator, stands_in_for=champion)
 
 
 def _arms(context: Context, serving: str, rollout: RolloutDocument | None) -> tuple[Arm, ...]:

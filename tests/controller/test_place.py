@@ -63,6 +63,9 @@ def test_why_a_run_failed_is_asked_where_its_pods_are(tmp_path: Path, given: dic
     pipelines: Any = there.context(model_loop(), Owner("team", "small", "u"), NoNotifier()).ports.pipelines
     pipelines._explain("run")
     assert set(asked) == {runs}
+    asked.clear()
+    assert pipelines._images("run") == {}
+    assert asked == [runs]
 
 
 def naming(secret: str) -> ModelLoop:

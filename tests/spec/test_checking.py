@@ -107,3 +107,12 @@ def test_of_two_that_are_only_nearly_loops_none_is_meant(edited: Edit) -> None:
     (path.parent / "other.yaml").write_text("kind: ModelLop\n")
     with pytest.raises(SpecError, match="no file in this folder holds a ModelLoop"):
         find_loop(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("image", "warned"), [("me/it:1", True), ("me/it", True), ("me/it:1@sha256:" + 64 * "a", False)]
+)
+def test_an_image_that_can_become_another_one_is_a_warning(edited: Edit, image: str, warned: bool) -> None:
+    findings = check_loop(edited("trainer: model:train", f"image: {image}\n    trainer: model:train"))
+    assert findings.problems == ()
+    assert [warning.field for warning in findings.warnings] == (["spec.model.image"] if warned else [])

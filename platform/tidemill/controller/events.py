@@ -24,7 +24,7 @@ BURST, REFILL = 20.0, 60.0  # events at once, and seconds for each one after tha
 SAME = 600.0  # seconds in which the same words are not said again
 _LONGEST = 1000  # the API server refuses notes over 1024
 _WORD = re.compile(r"[._-]+")
-_WARNINGS = ("failed", "aborted", "rejected", "quarantined", "rolled_back", "unready", "invalid", "slow")
+_WARNINGS = ("failed", "aborted", "rejected", "quarantined", "rolled_back", "unready", "invalid", "slow", "moved")
 
 _log = logging.getLogger(__name__)
 

@@ -144,6 +144,7 @@ class Place:
         check_secrets(loop, owner.namespace, runs_in, steps.allowed_secrets)
         token = None if kubeflow.token_file is None else Path(kubeflow.token_file)
         settings = step_settings(steps, loop, kubeflow.runs_namespace)
+        pods = Explainer(self.api, kubeflow.runs_namespace)
         return KubeflowPipelines(
             KubeflowServer(kubeflow.endpoint, kubeflow.user_namespace, token),
             compiled("training"),
@@ -151,7 +152,8 @@ class Place:
             name,
             root,
             SystemClock(),  # how long a run took, whatever time the loop lives in
-            Explainer(self.api, kubeflow.runs_namespace),
+            pods,
+            pods.images,
         )
 
     def _serving(self, loop: ModelLoop, owner: Owner) -> Serving:

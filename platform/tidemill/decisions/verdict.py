@@ -43,6 +43,7 @@ class Reason(StrEnum):
     ROLLOUT_RUNNING = "RolloutRunning"  # a challenger is being tried; a turn waits for its end
     TOO_LITTLE_DATA = "TooLittleData"  # too few rows to train and evaluate on
     # how a turn ended
+    IMAGE_MOVED = "ImageMoved"  # steps ran another image than before under the same name: its tag was moved
     ACCEPTED = "Accepted"  # the challenger cleared the bar and may enter a rollout
     DATA_REJECTED = "DataRejected"  # the turn's snapshot cannot be trained on
     NO_BETTER_THAN_CHAMPION = "NoBetterThanChampion"  # the challenger gains less over the champion than is asked

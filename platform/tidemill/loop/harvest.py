@@ -9,6 +9,7 @@ from tidemill.decisions.verdict import Reason
 
 from .champions import crown
 from .context import Context, Event, Write
+from .images import moved
 from .model import Phase, TurnStatus
 from .rollouts import begin_rollout
 from .turn.request import read_request
@@ -28,10 +29,19 @@ def harvest_turn(context: Context, now: datetime) -> None:
         )
     elif status.phase is Phase.UNKNOWN and turn["attempts"] < MAX_ATTEMPTS:
         _resubmit(context, turn, status.message, now)
-    elif status.phase is Phase.SUCCEEDED:
-        _finish(context, turn, status, now)
     else:
-        _fail(context, turn, status, now)
+        turn = _known_images(context, turn, status, now)
+        (_finish if status.phase is Phase.SUCCEEDED else _fail)(context, turn, status, now)
+
+
+def _known_images(context: Context, turn: dict[str, Any], status: TurnStatus, now: datetime) -> dict[str, Any]:
+    """The turn with the digests of the image that its steps ran; tells where that is not the image of before."""
+    digests = sorted(status.images.get(turn.get("image", ""), ()))
+    message = moved(turn, digests, context.state.documents(context.name, "turn"))
+    if message:
+        event = Event(now, "image.moved", Reason.IMAGE_MOVED, message, {"turn": turn["id"], "digests": digests})
+        context.record(event, [], f"turn/{turn['id']}/image")
+    return {**turn, "image_digests": digests} if digests else turn
 
 
 def _resubmit(context: Context, turn: dict[str, Any], why: str, now: datetime) -> None:

@@ -72,16 +72,21 @@ class Phase(StrEnum):
     UNKNOWN = "unknown"  # the backend has no such run: submit it (again)
 
 
+ENDED = (Phase.SUCCEEDED, Phase.FAILED)
+
+
 @dataclass(frozen=True)
 class TurnStatus:
     """Where a turn's run stands. When succeeded, `reason` is Accepted or why data or challenger was rejected, and
-    `result` is what the steps recorded, by step name. When failed, `message` carries the step and its last lines."""
+    `result` is what the steps recorded, by step name. When failed, `message` carries the step and its last lines. Once
+    ended, `images` has the digests (sha256:...) that steps ran with by the image's reference, as far as Pods tell."""
 
     phase: Phase
     reason: Reason | None = None
     message: str = ""
     step: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .code import code_digest
 from .context import Context, Event, Write
 from .errors import TidemillError
 from .ids import digest_of
+from .images import code_in, doubt
 from .model import ChampionRef, Partition, TurnRequest
 from .repairs import serving_calibrator
 from .turn.files import join, write_bytes
@@ -41,6 +42,7 @@ def start_turn(context: Context, now: datetime) -> None:
     request = _request(context, signals, now)
     if context.state.get(context.name, "turn", request.id) is not None:
         message = f"Turn {request.id} ran before on the same spec, code and data, and would end alike. Change one."
+        message += doubt(context.image)
         context.wait(Event(now, "turn.waiting", Reason.NO_SIGNAL, message))
         return
     write_request(request)
@@ -58,6 +60,7 @@ def start_turn(context: Context, now: datetime) -> None:
         "work_uri": request.work_uri,
         "attempts": 1,
         "made_of": _made_of(context),
+        "image": context.image,
         "champion": None if request.champion is None else request.champion.version,
     }
     consumed = [Write("signal", signal["id"], {**signal, "consumed_by": request.id}) for signal in signals]
@@ -148,7 +151,7 @@ def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> 
 
 def _code(context: Context) -> str:
     model = context.spec.model
-    return context.image or code_digest(context.project, (model.trainer, model.baseline, model.features))
+    return code_in(context.image) or code_digest(context.project, (model.trainer, model.baseline, model.features))
 
 
 def _made_of(context: Context) -> str:

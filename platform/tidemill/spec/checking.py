@@ -10,7 +10,7 @@ from typing import Any
 
 from .entry_points import check_entries
 from .errors import Problem
-from .forms import glob_of, parse_entry_point
+from .forms import glob_of, image_digest, parse_entry_point
 from .loading import read
 from .model_loop import ModelLoop, ModelLoopSpec
 from .yaml_file import Document, Key
@@ -44,7 +44,7 @@ def check_loop(
     wrong, unchecked = _expectations(document, folder, suite)
     by_line = sorted([*problems, *wrong], key=lambda problem: problem.line or 0)
     unknown = () if loop is None else (document.problem(*finding) for finding in columns(loop.spec, folder))
-    return Findings(loop, tuple(by_line), (*unchecked, *_source(document, folder), *unknown))
+    return Findings(loop, tuple(by_line), (*unchecked, *_image(document), *_source(document, folder), *unknown))
 
 
 def _at(value: Any, *keys: Key) -> Any:
@@ -88,6 +88,15 @@ def _expectations(document: Document, folder: Path, check: SuiteCheck) -> tuple[
         unchecked = f"what {name} expects is not checked: Great Expectations is not installed"
         return [], [document.problem(keys, unchecked, hint)]
     return [document.problem(keys, f"{name}, {message}", hint) for message, hint in found], []
+
+
+def _image(document: Document) -> Iterator[Problem]:
+    """A tag can name another image tomorrow: then a turn is taken for one that ran before."""
+    keys = ("spec", "model", "image")
+    image = _at(document.value, *keys)
+    if isinstance(image, str) and image and image_digest(image) is None:
+        hint = "Name it by digest (name@sha256:...), which your registry shows when you push it."
+        yield document.problem(keys, f"{image} can become another image, and the loop would not notice new code", hint)
 
 
 def _source(document: Document, folder: Path) -> Iterator[Problem]:

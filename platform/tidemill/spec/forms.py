@@ -44,6 +44,11 @@ def parse_quantity(value: Any) -> str:
     return str(QUANTITY.text(QUANTITY.checked(value)))
 
 
+def image_digest(reference: str) -> str | None:
+    """`sha256:...` of an image that is named by digest; None for one that is named by its tag alone."""
+    return reference.partition("@")[2] or None
+
+
 def parse_entry_point(text: Any) -> str:
     """`module:function`, checked for its form alone. Raises ValueError."""
     return str(ENTRY_POINT.checked(text))

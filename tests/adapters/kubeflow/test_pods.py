@@ -127,3 +127,8 @@ def test_pods_that_may_not_be_read_are_no_lost_ones_and_what_is_missing_is_said(
     found = Explainer(api, "kubeflow")("r1")
     assert found is not None and not found.lost and not found.step
     assert "its Pods in kubeflow may not be read" in found.why and "cannot list resource pods" in found.why
+
+
+def test_pods_that_may_not_be_read_say_nothing_of_images() -> None:
+    api: Any = Closed()
+    assert Explainer(api, "kubeflow").images("r1") == {}

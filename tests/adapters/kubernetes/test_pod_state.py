@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tidemill.adapters.kubernetes.pod_state import ended, waiting
+from tidemill.adapters.kubernetes.pod_state import ended, images, waiting
 
 ARGO = 'time=2026-01-01T00:00:00.000Z level=INFO msg="sub-process exited" argo=true error="exit status {}"\n'
 
@@ -89,3 +89,32 @@ def test_a_pod_that_was_evicted_was_lost(status: dict[str, Any]) -> None:
     found = ended(pod({"terminated": SIGTERM}, **status), "train", "")
     assert found.lost
     assert "Evict" in found.why
+
+
+def ran(reference: str, image_id: str, container: str = "main") -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "n", "name": "p"},
+        "spec": {"containers": [{"name": container, "image": reference}]},
+        "status": {"containerStatuses": [{"name": container, "image": "normalised/it", "imageID": image_id}]},
+    }
+
+
+def test_the_images_of_steps_have_the_digests_that_their_nodes_pulled() -> None:
+    first, second = "sha256:" + 64 * "1", "sha256:" + 64 * "2"
+    pods = [
+        ran("it:1", f"docker.io/library/it@{first}"),
+        ran("it:1", f"docker-pullable://it@{second}"),
+        ran("it:1", f"docker.io/library/it@{first}"),
+        ran("other:1", f"other@{second}"),
+    ]
+    assert images(pods) == {"it:1": (first, second), "other:1": (second,)}
+
+
+@pytest.mark.parametrize("image_id", ["", "sha256:" + 64 * "1", "it:1"])
+def test_an_image_that_no_registry_gave_has_no_digest(image_id: str) -> None:
+    assert images([ran("it:1", image_id)]) == {}
+
+
+def test_containers_beside_the_step_and_pods_that_never_ran_say_nothing_of_its_image() -> None:
+    beside = ran("argo:1", "argo@sha256:" + 64 * "1", "wait")
+    assert images([beside, {"metadata": {}, "status": {"phase": "Pending"}}]) == {}

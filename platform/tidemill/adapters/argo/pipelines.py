@@ -6,6 +6,7 @@ from what the steps recorded in the turn's folder, as on a laptop; its Pods are 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,14 +22,15 @@ from tidemill.adapters.kubernetes.api import KubernetesApi
 from tidemill.adapters.local.pipelines import compiled
 from tidemill.adapters.step_settings import StepSettings
 from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_after, status_of, timed_out
-from tidemill.loop.errors import TemporaryError
+from tidemill.loop.errors import TemporaryError, TidemillError
 from tidemill.loop.ids import digest_of
-from tidemill.loop.model import Phase, TurnRequest, TurnStatus
+from tidemill.loop.model import ENDED, Phase, TurnRequest, TurnStatus
 from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.files import join, remove_folder
 from tidemill.loop.turn.records import records
 from tidemill.loop.turn.request import request_digest, request_uri
 
+_log = logging.getLogger(__name__)
 _POLL = 1.0
 _DYING = 90.0  # seconds that a cancelled run's Pods may take to be gone: they have 30 to end by themselves
 _NAME = 63  # Argo puts a Workflow's name into a label
@@ -72,7 +74,19 @@ class ArgoPipelines:
 
     def status(self, turn: str) -> TurnStatus:
         workflow = self._workflows.get(workflow_name(self._loop, turn))
-        return TurnStatus(Phase.UNKNOWN) if workflow is None else self._stands(workflow)
+        if workflow is None:
+            return TurnStatus(Phase.UNKNOWN)
+        found = self._stands(workflow)
+        return replace(found, images=self._images(workflow)) if found.phase in ENDED else found
+
+    def _images(self, workflow: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+        try:
+            return pod_state.images(self._workflows.pods(workflow["metadata"]["name"]))
+        except TemporaryError:
+            raise
+        except TidemillError as error:  # how the turn ended is known without its Pods
+            _log.warning("which images turn %s ran is not known: %s", workflow["metadata"]["name"], error)
+            return {}
 
     def _stands(self, workflow: dict[str, Any]) -> TurnStatus:
         if reading.ended(workflow) and reading.cancelled(workflow):

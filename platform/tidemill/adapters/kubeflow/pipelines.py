@@ -8,7 +8,8 @@ Pods are asked only how the run as a whole stands, and why it failed where no st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tidemill.adapters.kubeflow.server import KubeflowServer, asked
 from tidemill.adapters.step_settings import StepSettings
 from tidemill.adapters.turn_result import Unexplained, concluded, ended_or_late, status_after, status_of, timed_out
 from tidemill.loop.errors import TemporaryError
-from tidemill.loop.model import Phase, TurnRequest, TurnStatus
+from tidemill.loop.model import ENDED, Phase, TurnRequest, TurnStatus
 from tidemill.loop.ports import Clock
 from tidemill.loop.turn.data import spec_of
 from tidemill.loop.turn.files import exists, join, read_bytes, write_bytes
@@ -32,11 +33,13 @@ _ENDED = (*_OVER, "CANCELING")
 _DYING = 120.0  # seconds that a cancelled run's Pods may take to be gone: they have 30 to end by themselves
 
 Explain = Callable[[str], Unexplained | None]
+Images = Callable[[str], Mapping[str, tuple[str, ...]]]
 
 
 class KubeflowPipelines:
     """One loop's turns. `name` is the loop's as the server shall show it; `home` the URI that turns are kept under
-    (`home`/turns/<turn>); `explain` tells from a run's Pods why it failed, or cannot go on."""
+    (`home`/turns/<turn>); `explain` tells from a run's Pods why it failed, or cannot go on; `images`
+    which images they ran."""
 
     def __init__(
         self,
@@ -47,9 +50,11 @@ class KubeflowPipelines:
         home: str,
         clock: Clock,
         explain: Explain,
+        images: Images = lambda run: {},
     ) -> None:
         self._server, self._pipeline, self._settings = server, pipeline, settings
-        self._name, self._home, self._clock, self._explain = name, home, clock, explain
+        self._name, self._home, self._clock = name, home, clock
+        self._explain, self._images = explain, images
 
     def submit(self, request: TurnRequest) -> None:
         name, run = self._run_name(request.id), self._run(request.id)
@@ -68,7 +73,10 @@ class KubeflowPipelines:
 
     def status(self, turn: str) -> TurnStatus:
         run = self._run(turn)
-        return TurnStatus(Phase.UNKNOWN) if run is None else self._stands(run, turn)
+        if run is None:
+            return TurnStatus(Phase.UNKNOWN)
+        found = self._stands(run, turn)
+        return replace(found, images=self._images(run.run_id)) if found.phase in ENDED else found
 
     def _stands(self, run: Any, turn: str) -> TurnStatus:
         if self._cancelled(run, turn):

@@ -4,6 +4,7 @@ server's own API does not tell."""
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tidemill.adapters.turn_result import Unexplained
 if TYPE_CHECKING:
     from tidemill.adapters.kubernetes.api import KubernetesApi
 
+_log = logging.getLogger(__name__)
 _EXECUTOR = re.compile(r"exec-([\w-]+)")
 _LINES = 40
 # Kubeflow's own programs: each exits with 1 whatever the step did, and says the rest in its last line.
@@ -35,7 +37,7 @@ class Explainer:
 
     def __call__(self, run: str) -> Unexplained | None:
         try:
-            pods = self._api.list("v1", "Pod", self._namespace, f"pipeline/runid={run}")["items"]
+            pods = self._pods(run)
         except ApiError as error:  # the run goes on, and ends, all the same
             return Unexplained(
                 f"its Pods in {self._namespace} may not be read, and nothing else says why (give Tidemill's service "
@@ -49,6 +51,18 @@ class Explainer:
             if why:
                 return Unexplained(why, step_of(pod))
         return self._not_created(run)
+
+    def images(self, run: str) -> dict[str, tuple[str, ...]]:
+        """By reference, the digests of what the run's steps ran with; a step that was answered from the server's cache
+        ran nothing, and Pods that may not be read say nothing."""
+        try:
+            return pod_state.images(self._pods(run))
+        except ApiError as error:
+            _log.warning("which images run %s of Kubeflow ran is not known: %s", run, error)
+            return {}
+
+    def _pods(self, run: str) -> list[Pod]:
+        return list(self._api.list("v1", "Pod", self._namespace, f"pipeline/runid={run}")["items"])
 
     def _not_created(self, run: str) -> Unexplained | None:
         """A Pod that never was says nothing; the run's Workflow does. Without the right to read it, nobody does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
 _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 # What Argo's executor says after the step's own last words: it runs in the step's container, under Kubeflow, too.
 _ARGOS = re.compile(r"^(time=.* argo=true.*|Error: exit status \d+)$\n?", re.MULTILINE)
+_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")  # of an imageID, whatever the runtime writes before it
 _ENDED = ("Evicted", "NodeLost", "Preempting", "Shutdown", "NodeShutdown")
 
 
@@ -55,6 +56,19 @@ def ended(pod: Pod, step: str, log: str, container: str = "main") -> Unexplained
         return Unexplained(f"{KILLED} (exit code 137)", step, True, look)
     said = words or " ".join(line.strip() for line in log.strip().splitlines()[-3:]) or "it said nothing"
     return Unexplained(f"{said.rstrip('.')} (exit code {code})", step, False, look)
+
+
+def images(pods: Iterable[Pod], container: str = "main") -> dict[str, tuple[str, ...]]:
+    """By the reference that Pods were made with, the digests that it stood for on their nodes. An image that no
+    registry gave (built on the node) has none."""
+    found: dict[str, set[str]] = {}
+    for pod in pods:
+        named = {entry["name"]: entry.get("image", "") for entry in pod.get("spec", {}).get("containers", [])}
+        for status in pod["status"].get("containerStatuses", []):
+            digest = _DIGEST.search(status.get("imageID") or "")
+            if status["name"] == container and digest is not None and named.get(container):
+                found.setdefault(named[container], set()).add(digest.group(1))
+    return {reference: tuple(sorted(digests)) for reference, digests in found.items()}
 
 
 def _taken_away(pod: Pod) -> str:

@@ -6,7 +6,8 @@ Every run is a loop of its own (bench/rollout_world.py): a champion that has ser
 shadow. Predictions and outcomes are simulated, everything else is the product. "rows": outcomes are independent.
 "days": each day has a cause of its own, sd 0.5 on the logit. "spells": that cause keeps 0.6 of the day before. The
 challenger predicts as the champion does, with noise of its own (`rank`: it ranks worse, at the same level) or with a
-shift of its level (`level`).
+shift of its level (`level`). "hard days": on one day in five a quarter of the labels never comes, and the challenger's
+whole excess lies on these days.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tidemill.stats.scores import log_loss_rows
 
 MARGIN, DAYS = 0.02, 29
 HOURLY = tuple(float(hour) for hour in range(24))
+HARD_LOSES = 0.25  # share of the labels
 CAUSES = {"rows": (0.0, 0.0), "days": (0.5, 0.0), "spells": (0.5, 0.6)}
 
 
@@ -40,6 +42,7 @@ class Case:
     block: str = "auto"
     slow: tuple[float, float] = (0.05, 0.05)  # days until the labels of class 0 and of class 1
     ticks: tuple[float, ...] = (7.0,)
+    hard: float = 0.0  # share of days that are hard
 
 
 def stream(rng: np.random.Generator, case: Case, days: int = PAST + DAYS) -> Stream:
@@ -51,10 +54,14 @@ def stream(rng: np.random.Generator, case: Case, days: int = PAST + DAYS) -> Str
     logit = -1.2 + 0.9 * rng.standard_normal(shape)
     label = rng.random(shape) < _sigmoid(logit + sd * cause[:, None])
     champion = logit + 0.25 * rng.standard_normal(shape)
-    noise, shift = _worse(case.excess, case.by, case.kind, case.recalibrate)
+    noise, shift = _worse(case.excess / (case.hard or 1.0), case.by, case.kind, case.recalibrate)
     challenger = logit + np.hypot(0.25, noise) * rng.standard_normal(shape) + shift
     hour = np.sort(rng.uniform(0, 24, shape), axis=1)
     delay = np.where(label, case.slow[1], case.slow[0])
+    if case.hard:
+        hard = (rng.random(days) < case.hard)[:, None]
+        challenger = np.where(hard, challenger, logit + 0.25 * rng.standard_normal(shape))
+        delay = np.where(hard & (rng.random(shape) < HARD_LOSES), np.nan, delay)
     return Stream(champion, challenger, label, hour, delay)
 
 
@@ -126,6 +133,8 @@ CASES = (
     *(Case("three margins worse", 3 * MARGIN, kind) for kind in CAUSES),
     Case("positives come 3 days later, 3 margins worse", 3 * MARGIN, by="level", slow=(0.1, 3.0)),
     Case("positives come 3 days later, equal", 0.0, slow=(0.1, 3.0)),
+    *(Case("at the margin, on hard days", MARGIN, kind, hard=0.2) for kind in CAUSES),
+    *(Case("three margins worse, on hard days", 3 * MARGIN, kind, hard=0.2) for kind in CAUSES),
     *(Case(f"equal, {rows:,} a day", 0.0, "rows", rows, ticks=HOURLY) for rows in (100, 1000, 10_000)),
     Case("1 h by decree, at the margin", MARGIN, "spells", 1000, block="1h"),
 )

@@ -39,6 +39,18 @@ def test_once_each_class_has_usually_arrived_somewhat_fewer_suffice() -> None:
     assert not closed(854, 3 * DAY)
 
 
+def test_once_the_missing_labels_are_overdue_half_of_the_usual_ones_suffice() -> None:
+    assert not closed(476, 6 * DAY - HOUR)
+    assert closed(476, 6 * DAY), "every second flight is cancelled, and the others say what a storm is"
+    assert not closed(474, 6 * DAY), "the delivery of labels itself has failed"
+
+
+def test_labels_are_not_overdue_before_twice_the_time_that_the_spec_gives_them() -> None:
+    known = Arrival(usual=0.95, settled=HOUR)
+    assert not closed(500, 12 * HOUR - timedelta(seconds=1), known)
+    assert closed(500, 12 * HOUR, known)
+
+
 def test_while_nothing_is_known_of_the_labels_a_block_waits_until_they_are_given_up() -> None:
     assert not closed(1000, 13 * DAY, Arrival())
     assert closed(10, 14 * DAY, Arrival())

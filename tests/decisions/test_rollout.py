@@ -107,6 +107,26 @@ def test_outcomes_without_evidence_wait_and_the_message_says_how_far_it_is() -> 
     assert "after 3 days" in verdict.message
 
 
+def test_blocks_that_close_before_an_earlier_one_prove_nothing_good() -> None:
+    calm = paired(*[0.0] * 12)
+    behind = tuple(replace(block, in_order=block.id < "2013-03-04") for block in calm)
+    verdict = advance(facts(paired=behind), ROLLOUT)
+    assert verdict.action is RolloutAction.HOLD
+    assert "after 12 days, of which 3 without a gap before them" in verdict.message
+
+
+def test_blocks_count_in_the_order_of_their_events_and_not_of_their_labels() -> None:
+    days = paired(0.2, 0.2, *[0.0] * 12)
+    late = advance(facts(paired=(*days[2:], *days[:2])), ROLLOUT).evidence["metrics"][0]
+    in_time = advance(facts(paired=days), ROLLOUT).evidence["metrics"][0]
+    assert late["e_non_inferior"] == in_time["e_non_inferior"]
+
+
+def test_harm_does_not_wait_for_an_earlier_block() -> None:
+    behind = tuple(replace(block, in_order=False) for block in paired(*[0.1] * 7))
+    assert decided(facts(paired=behind)) == (RolloutAction.ABORT, Reason.WORSE)
+
+
 def test_a_canary_waits_for_its_own_errors_to_be_judged() -> None:
     assert decided(facts(CANARY, operation=arms(1)))[0] is RolloutAction.HOLD
     assert decided(facts(CANARY, operation=()))[0] is RolloutAction.HOLD

@@ -62,6 +62,17 @@ def test_labels_that_come_sooner_for_one_class_wait_for_those_of_the_other(tmp_p
     assert day.labelled == 100
 
 
+def test_a_day_that_lost_many_labels_closes_when_the_others_are_usually_all_there(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    usual(it, 1.0, settled=9 * 3600.0)
+    asked(it)
+    label(it, KEYS[:60], NOON + HOUR)
+    close_days(it.context, FIRST + DAY + 17 * HOUR)
+    assert days(it) == [], "the rest may only be late"
+    close_days(it.context, FIRST + DAY + 19 * HOUR)
+    assert days(it) == ["2024-03-01"], "not after two weeks: it is a hard day, and those teach the most"
+
+
 def test_a_loop_that_knows_nothing_of_its_labels_waits_until_they_are_given_up(tmp_path: Path) -> None:
     it = tried(tmp_path)
     asked(it)

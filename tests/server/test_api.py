@@ -168,6 +168,12 @@ def test_live_and_ready(client: TestClient) -> None:
     assert client.get("/readyz").json() == {"ready": True}
 
 
+def test_metrics_count_the_changes_about_which_a_person_is_asked(client: TestClient, world: World) -> None:
+    for id, state in (("unlike-1", "open"), ("unlike-2", "answered")):
+        world.state().put("visits", "incident", id, {"id": id, "state": state})
+    assert 'tidemill_loop_open_incidents{loop="visits",namespace="shop"} 1.0' in client.get("/metrics").text
+
+
 def test_metrics_say_where_each_loop_stands(client: TestClient) -> None:
     client.get("/v1/secret/path")
     text = client.get("/metrics").text

@@ -2,7 +2,8 @@
 
 Labels that come sooner for one class than for the other would bias whatever is concluded from the first of them. So a
 block waits until nearly all labels that usually come are there. Some never come (a cancelled flight), and on some days
-more of them than usual: from the age on at which each class by itself has usually arrived, somewhat fewer suffice.
+many more of them than usual. Once each class by itself has usually arrived, what is missing is lost rather than late,
+and fewer labels suffice. Such days are often the hard ones: they must not be the last to count.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ ALL_IN = (
 )
 ENOUGH = 0.9  # once each class has usually arrived: what is missing is then no longer the slow class, but lost
 SETTLED = 0.95  # of each class's labels: the age that a block must have for ENOUGH to suffice
+MOST = 0.5  # at OVERDUE times that age; with fewer labels, their delivery itself has failed
+OVERDUE = 2.0  # a delivery that is late once may take as long again
 
 
 @dataclass(frozen=True)
@@ -55,4 +58,7 @@ def is_closed(
         return False
     if share >= ALL_IN * arrival.usual:
         return facts.labelled > 0
-    return arrival.settled is not None and facts.age >= arrival.settled and share >= ENOUGH * arrival.usual
+    if arrival.settled is None or facts.age < arrival.settled:
+        return False
+    overdue = facts.age >= OVERDUE * max(arrival.settled, arrives_after)
+    return share >= (MOST if overdue else ENOUGH) * arrival.usual

@@ -38,20 +38,23 @@ LEAST_PAIRS = 20  # a block of fewer pairs is put together with the next: its me
 class PairedBlock:
     """One closed block: `n` labelled requests scored by both versions. `differences`: metric name to mean
     loss(challenger) - mean loss(champion); a metric that is absent was not measured, one that is not finite counts
-    against promotion. `parts`: the same for a few consecutive rows each, where single rows are independent."""
+    against promotion. `parts`: the same for a few consecutive rows each, where single rows are independent. `in_order`:
+    no earlier block still waits for labels. Blocks close late on hard days, so those that close first are no fair
+    sample: "no worse" is proven on blocks in order alone."""
 
     id: str
     n: int
     differences: Mapping[str, float]
     parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    in_order: bool = True
 
 
 @dataclass(frozen=True)
 class MetricEvidence:
     """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of
     a loss the worse of as served and at equal level. `worst`: the largest difference of a single block. `pieces`:
-    independent pieces of evidence (blocks, or parts of them). `e_non_inferior` and `e_harm` are running maxima: a
-    decision reached stands.
+    independent pieces of evidence (blocks, or parts of them); `in_order`: blocks before the first that still waits.
+    `e_non_inferior` and `e_harm` are running maxima: a decision reached stands.
     """
 
     metric: str
@@ -63,6 +66,7 @@ class MetricEvidence:
     e_harm: float
     worst: float | None = None
     pieces: int = 0
+    in_order: int = 0
 
     def non_inferior(self, alpha: float) -> bool:
         """The e-process stands for it, and the plain mean does not speak against it.
@@ -100,9 +104,10 @@ def evidence(
 ) -> tuple[MetricEvidence, ...]:
     """One for each metric that the judge names, in its order. `noisy`: blocks of outcomes are shorter than a day."""
     together = enough_together(paired)
+    in_order = enough_together(sorted((block for block in paired if block.in_order), key=lambda block: block.id))
     rates = tuple((block.champion, block.challenger, most_of(block)) for block in operation)
     return tuple(
-        _paired(metric, together, noisy) if metric.metric in LOSSES else _rates(metric.metric, metric.margin, rates)
+        _paired(metric, together, in_order, noisy) if metric.metric in LOSSES else _rates(metric.metric, metric.margin, rates)
         for metric in judge.metrics
     )
 
@@ -153,9 +158,12 @@ def _together(blocks: Sequence[PairedBlock]) -> PairedBlock:
     return PairedBlock(f"{blocks[0].id}..{blocks[-1].id}", n, means)
 
 
-def _paired(metric: JudgeMetric, blocks: Sequence[PairedBlock], noisy: bool) -> MetricEvidence:
-    mine = [block for block in blocks if block.n > 0 and metric.metric in block.differences]
+def _paired(
+    metric: JudgeMetric, blocks: Sequence[PairedBlock], in_order: Sequence[PairedBlock], noisy: bool
+) -> MetricEvidence:
+    mine = _measured(blocks, metric.metric)
     served, level = _pieces(mine, metric.metric, ""), _pieces(mine, metric.metric, AT_LEVEL)
+    proven = _pieces(_measured(in_order, metric.metric), metric.metric, AT_LEVEL)
     of_blocks = [block.differences[metric.metric] for block in mine]
     at_level = [block.differences.get(metric.metric + AT_LEVEL, block.differences[metric.metric]) for block in mine]
     means = [_mean(mine, of_blocks), _mean(mine, at_level)]
@@ -165,12 +173,17 @@ def _paired(metric: JudgeMetric, blocks: Sequence[PairedBlock], noisy: bool) -> 
         len(mine),
         sum(block.n for block in mine),
         None if None in means else max(mean for mean in means if mean is not None),
-        non_inferiority(level, metric.margin, noisy).running_max,
+        non_inferiority(proven, metric.margin, noisy).running_max,
         # The mean of two e-processes is one: harm is looked for in two ways at the price of one.
         running_max_of_mean(harm(served, metric.margin, noisy), harm(level, metric.margin, noisy)),
         max((value for value in of_blocks if math.isfinite(value)), default=None),
         len(level),
+        len(_measured(in_order, metric.metric)),
     )
+
+
+def _measured(blocks: Sequence[PairedBlock], name: str) -> list[PairedBlock]:
+    return [block for block in blocks if block.n > 0 and name in block.differences]
 
 
 def _pieces(blocks: Sequence[PairedBlock], name: str, level: str) -> list[float]:

@@ -3,16 +3,18 @@
 One e-process against "the correction gains nothing", over all closed blocks of the version: a mixture of small and
 large bets on the winsorised daily gain; winnings beyond MOST are given away, which leaves it a supermartingale. The
 correction serves once the evidence is above SERVES (even odds: its gain so far speaks for it) while its mean gain is
-above 0, and is withdrawn when the evidence falls below WITHDRAWS (two to one against it). The mean is asked for as
+above 0, and is withdrawn when the evidence falls below WITHDRAWS (four to one against it). The mean is asked for as
 well, since the evidence does not count the first day and cuts terrible ones.
 
 Why such low bars, and not a promotion's twenty. The step is reversible, bounded, and undone by the same test. The
 daily gain of a level that is a little wrong is a tenth of the days' own noise: whoever waits for certainty waits for a
 season, in which the served model is wrong every day. The promise is not about how sure one is, but about what a
 useless correction can cost: under "no gain" the evidence is a supermartingale, so that by Doob's inequality it climbs
-from WITHDRAWS back above SERVES at most WITHDRAWS / (SERVES - WITHDRAWS) = 1 time, in expectation, ever. With the first
-one that makes two useless spells of serving, each of which ends with the evidence two to one against it: no worse than
-the static model, up to that constant (cf. Feng et al. 2022, "Bayesian logistic regression for online recalibration").
+from WITHDRAWS back above SERVES at most WITHDRAWS / (SERVES - WITHDRAWS) = 1/3 times, in expectation, ever. With the
+first one that makes 4/3 useless spells of serving, each of which ends with the evidence four to one against it: no
+worse than the static model, up to that constant (cf. Feng et al. 2022, "Bayesian logistic regression for online
+recalibration"). WITHDRAWS mirrors MOST: a correction is dropped on as much evidence as it can save up. A higher bar
+drops it after a calm spell and misses the storm that follows (`bench/repair_cost.py` compares bars on eleven streams).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from tidemill.stats.eprocess import winsorise
 
 from .verdict import Reason, Verdict
 
-SERVES, WITHDRAWS = 1.0, 0.5
+SERVES, WITHDRAWS = 1.0, 0.25
 BETS = (0.05, 0.1, 0.2, 0.4, 0.8)  # doubling from timid to bold: within a factor of two of the best bet, whatever it is
 MOST = 4.0  # a correction that turns harmful is judged by what it does now, not held up by all it ever gained
 SCALE = 2.0  # winsorising at twice the mean size of the gains *before* the block: no unit, no tuning, and predictable

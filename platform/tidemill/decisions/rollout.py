@@ -258,6 +258,8 @@ def _progress(case: _Case) -> str:
             "stands" if m.non_inferior(case.rollout.judge.alpha) else f"evidence {m.e_non_inferior:.2g} of {wanted:g}"
         )
         seen = blocks(m.blocks, case.facts.block_hours) if m.metric in LOSSES else f"{m.n} keys"
+        if m.metric in LOSSES and m.in_order < m.blocks:
+            seen += f", of which {m.in_order} without a gap before them"
         parts.append(f"{m.metric} {state} after {seen} ({_signed(m.difference)}, margin {m.margin:g})")
     return "; ".join(parts)
 

@@ -53,7 +53,7 @@ def _close(context: Context, id: str, day: datetime, known: Arrival, now: dateti
     answered = rows[rows["served"]]
     facts = BlockFacts(len(answered), int(answered["label"].notna().sum()), now - (day + DAY))
     if not is_closed(facts, known, label.arrives_after, label.give_up_after, label.coverage):
-        looked_at(context, "day", id, labels, now)
+        looked_at(context, "day", id, labels, facts.due, now)
         return
     found = rows.dropna(subset=["label"])
     served = found[found["served"]]

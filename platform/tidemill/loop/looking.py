@@ -13,7 +13,7 @@ LATE = timedelta(hours=1)  # what may have been logged late is looked for that o
 
 def may_have_changed(context: Context, kind: str, id: str, end: datetime, now: datetime) -> bool:
     """Since it was last looked at: labels have come and it has aged a little, or it was long ago."""
-    looked = context.state.get(context.name, f"looked at/{kind}", id)
+    looked = last_look(context, kind, id)
     if looked is None:
         return True
     since = now - datetime.fromisoformat(looked["at"])
@@ -24,7 +24,12 @@ def may_have_changed(context: Context, kind: str, id: str, end: datetime, now: d
     return bool(context.ports.outcomes.count(now) != looked["labels"])
 
 
-def looked_at(context: Context, kind: str, id: str, labels: int, now: datetime) -> None:
-    """`labels`: how many were known before the block was read; what comes meanwhile must be seen as new."""
-    document: dict[str, Any] = {"at": now.isoformat(), "labels": labels}
+def looked_at(context: Context, kind: str, id: str, labels: int, due: int, now: datetime) -> None:
+    """`labels`: how many were known before the block was read; what comes meanwhile must be seen as new. `due`: rows of
+    the block that wait for a label or have one."""
+    document: dict[str, Any] = {"at": now.isoformat(), "labels": labels, "due": due}
     context.state.put(context.name, f"looked at/{kind}", id, document)
+
+
+def last_look(context: Context, kind: str, id: str) -> dict[str, Any] | None:
+    return context.state.get(context.name, f"looked at/{kind}", id)

@@ -6,7 +6,7 @@ once more with the challenger at the champion's level: what a repair cannot mend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -72,23 +72,31 @@ def _residual_rows(context: Context, version: str, now: datetime) -> pd.DataFram
     return pd.concat(frames) if frames else None
 
 
-def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> None:
-    """Closes every block of the rollout whose labels are in."""
-    length = timedelta(hours=rollout.block_hours or _WHOLE_DAY)
-    label = context.spec.data.label
+def block_length(rollout: RolloutDocument) -> timedelta:
+    return timedelta(hours=rollout.block_hours or _WHOLE_DAY)
+
+
+def block_starts(context: Context, rollout: RolloutDocument, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """Id and start of every block, open or closed, whose labels may be there by now."""
     if rollout.step is None:
         return
-    first = rollout.steps[0].started_at
+    length, first = block_length(rollout), rollout.steps[0].started_at
     start = midnight(first) + ((first - midnight(first)) // length) * length
+    while start + length + context.spec.data.label.arrives_after <= now:
+        yield f"{start:%Y-%m-%dT%H}", start
+        start += length
+
+
+def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> None:
+    """Closes every block of the rollout whose labels are in."""
+    length = block_length(rollout)
     stored = context.state.documents(context.name, kind(rollout))
     closed = {document["id"] for document in stored}
     known: Arrival | None = None
-    while start + length + label.arrives_after <= now:
-        id = f"{start:%Y-%m-%dT%H}"
+    for id, start in block_starts(context, rollout, now):
         if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
             known = known or arrival(context, now)
             _close(context, rollout, id, start, start + length, known, stored, now)
-        start += length
 
 
 def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocument]:
@@ -99,8 +107,9 @@ def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocume
     return sorted(sound, key=lambda block: (block.closed_at, block.id))
 
 
-def judged(block: PairDocument) -> PairedBlock:
-    return PairedBlock(block.id, block.n, block.differences, block.parts)
+def judged(block: PairDocument, known_until: datetime) -> PairedBlock:
+    """`known_until`: no block before it waits for labels."""
+    return PairedBlock(block.id, block.n, block.differences, block.parts, block.start < known_until)
 
 
 def _close(
@@ -119,7 +128,7 @@ def _close(
     both = _both(rows, rollout)
     facts = BlockFacts(len(both), int(both["label"].notna().sum()), now - end)
     if not is_closed(facts, known, label.arrives_after, label.give_up_after, label.coverage):
-        looked_at(context, kind(rollout), id, labels, now)
+        looked_at(context, kind(rollout), id, labels, facts.due, now)
         return
     found = both.dropna(subset=["label"]).sort_values("event_time", kind="stable")
     step = rollout.step

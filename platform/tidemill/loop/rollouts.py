@@ -15,6 +15,7 @@ from .champions import crown
 from .context import Context, Event, Write
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument, RolloutStep, Status
+from .in_order import known_until
 from .model import Readiness
 from .operation import audited_share, close_operation, operational_blocks
 from .pairs import close_pairs, dependence, judged, paired_blocks
@@ -192,6 +193,7 @@ def _enter_step(
 
 def _facts(context: Context, rollout: RolloutDocument, ready: Readiness, now: datetime) -> RolloutFacts:
     pairs = paired_blocks(context, rollout)
+    known = known_until(context, rollout, now)
     step = rollout.step
     return RolloutFacts(
         now=now,
@@ -201,7 +203,7 @@ def _facts(context: Context, rollout: RolloutDocument, ready: Readiness, now: da
         ready=ready.ready,
         ready_message=ready.message,
         artifact_changed=ready.reason is Reason.ARTIFACT_CHANGED,
-        paired=tuple(judged(block) for block in pairs),
+        paired=tuple(judged(block, known) for block in pairs),
         operation=operational_blocks(context, rollout),
         step_outcomes=0 if step is None else _outcomes(pairs, step),
         approved=rollout.approved,

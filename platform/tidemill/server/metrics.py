@@ -59,6 +59,7 @@ def families(loops: Loops) -> list[Metric]:
     rollout = _gauge("rollout_info", "The running rollout; always 1", "challenger", "status", "reason", "step")
     step = _gauge("rollout_step", "Number of the running rollout's step; 0: getting ready")
     partitions = _gauge("partitions", "Partitions of data by what the gate said", "status")
+    incidents = _gauge("open_incidents", "Lasting changes of the data about which a person is asked: `tidemill admit`")
     running = _gauge("turn_running", "1 while a turn runs")
     turn = _gauge("last_turn_info", "How the last turn stands; always 1", "status", "reason")
     tick = _gauge("last_tick_timestamp_seconds", "When the loop was last looked after, Unix time")
@@ -73,6 +74,7 @@ def families(loops: Loops) -> list[Metric]:
             step.add_metric(of, len(one["steps"]))
         for status in ("admitted", "quarantined"):
             partitions.add_metric([*of, status], found.partitions.get(status, 0))
+        incidents.add_metric(of, found.incidents)
         running.add_metric(of, found.turn is not None and found.turn["status"] == "running")
         if found.turn is not None:
             turn.add_metric([*of, found.turn["status"] or "", found.turn["reason"] or ""], 1)
@@ -80,7 +82,7 @@ def families(loops: Loops) -> list[Metric]:
             tick.add_metric(of, _seconds(found.last_tick))
         for name, moment in found.failing.items():
             failing.add_metric([*of, name], _seconds(moment))
-    return [champion, since, rollout, step, partitions, running, turn, tick, failing]
+    return [champion, since, rollout, step, partitions, incidents, running, turn, tick, failing]
 
 
 def _gauge(name: str, help: str, *labels: str) -> GaugeMetricFamily:

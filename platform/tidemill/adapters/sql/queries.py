@@ -23,6 +23,7 @@ class Overview:
     turn: dict[str, Any] | None = None
     last_tick: str | None = None
     failing: dict[str, str] = field(default_factory=dict)  # step -> since when
+    incidents: int = 0  # that wait for a person's answer
 
 
 def loops(database: Database, prefix: str = "") -> list[str]:
@@ -54,7 +55,7 @@ def page(
 
 
 def overview(database: Database) -> dict[str, Overview]:
-    """By key of the loop. Six queries for all loops together; no document that grows with time is read whole."""
+    """By key of the loop. One query a figure for all loops together; no document that grows with time is read whole."""
     found = {key: Overview() for key in loops(database)}
     body, kind = documents.c.body, documents.c.kind
     status = body["status"].as_string()
@@ -82,4 +83,7 @@ def overview(database: Database) -> dict[str, Overview]:
             found[loop].last_tick = at
         for loop, document in rows(body, where=(kind == "tick") & (documents.c.id == "failures")):
             found[loop].failing = {step: failed["since"] for step, failed in document["steps"].items()}
+        asked = (kind == "incident") & (body["state"].as_string() == "open")
+        for loop, count in rows(sa.func.count(), where=asked, group=(documents.c.loop,)):
+            found[loop].incidents = count
     return found

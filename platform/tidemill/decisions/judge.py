@@ -107,7 +107,9 @@ def evidence(
     in_order = enough_together(sorted((block for block in paired if block.in_order), key=lambda block: block.id))
     rates = tuple((block.champion, block.challenger, most_of(block)) for block in operation)
     return tuple(
-        _paired(metric, together, in_order, noisy) if metric.metric in LOSSES else _rates(metric.metric, metric.margin, rates)
+        _paired(metric, together, in_order, noisy)
+        if metric.metric in LOSSES
+        else _rates(metric.metric, metric.margin, rates)
         for metric in judge.metrics
     )
 

@@ -1,7 +1,7 @@
 """Up to which time are the outcomes of a rollout known without a gap?
 
-Hard days close late: a storm cancels flights, and labels that are missing are waited for. Whoever judged the blocks that
-happen to be closed would judge the calm ones first. So "no worse" is proven on blocks in the order of their events.
+Hard days close late: a storm cancels flights, and labels that are missing are waited for. A judge that takes the blocks
+that happen to be closed judges the calm ones first. So "no worse" is proven on blocks in the order of their events.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.testclient import TestClient
+from stored import partition
 from tidemill.adapters.scoped_state import ScopedState
 from tidemill.adapters.sql.catalog import SharedCatalog
 from tidemill.adapters.sql.database import Database
@@ -67,9 +68,10 @@ def add_loop(state: ScopedState, name: str, **more: Any) -> None:
         Write("champion", "current", champion),
         Write("rollout", "r1", rollout),
         Write("turn", "t1", {"id": "t1", "status": "accepted", "reason": "Accepted", "message": "Better."}),
-        Write("partition", "2013-03-01", {"id": "2013-03-01", "status": "admitted", "rows": 1200}),
-        Write("partition", "2013-03-02", {"id": "2013-03-02", "status": "quarantined", "rows": 3,
-                                          "reason": "ExpectationFailed", "message": "Partition 2013-03-02 fails."}),
+        Write("partition", "2013-03-01", partition("2013-03-01", rows=1200)),
+        Write("partition", "2013-03-02", partition(
+            "2013-03-02", rows=3, status="quarantined", reason="ExpectationFailed",
+            message="Partition 2013-03-02 fails.")),
         Write("block", "2013-03-01", {"id": "2013-03-01", "served": {"n": 7, "loss": 0.5}}),
         Write("tick", "waiting", {"waiting": [
             {"event": "turn.waiting", "reason": "RolloutRunning", "message": "A challenger is being rolled out."}]}),

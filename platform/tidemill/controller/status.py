@@ -8,6 +8,8 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
+from tidemill.loop.documents.partition import PartitionDocument
+from tidemill.loop.documents.store import read_all
 from tidemill.loop.standing import running_rollout, step_of
 from tidemill.loop.tick import TickReport
 from tidemill.spec.loop_status import ModelLoopStatus
@@ -33,7 +35,7 @@ def loop_status(
     champion = state.get(name, "champion", "current")
     rollout = running_rollout(state, name)
     turns = state.documents(name, "turn")
-    partitions = [partition["status"] for partition in state.documents(name, "partition")]
+    partitions = [partition.status for partition in read_all(state, name, PartitionDocument)]
     facts = [reconciled, _training(report)]
     if is_routed(failures):
         facts.append(_ready(report, champion))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tidemill.decisions.closing import SETTLED, Arrival
 
 from .context import Context
+from .documents.partition import PartitionDocument
 from .errors import DataUnreadable
 from .evidence import DAY
 from .frames import canonical
@@ -82,7 +83,7 @@ def _usual_of_history(context: Context, now: datetime) -> float | None:
 
 def _shares(context: Context, now: datetime, age: timedelta) -> list[float]:
     """Of the latest admitted partitions that are so old."""
-    admitted = {p["id"] for p in context.state.documents(context.name, "partition") if p["status"] == "admitted"}
+    admitted = {p.id for p in context.documents(PartitionDocument) if p.admitted}
     aged = [p for p in context.ports.source.partitions() if p.id in admitted and p.end + age <= now]
     shares = []
     for partition in aged[-_PARTITIONS:]:

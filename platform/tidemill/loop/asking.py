@@ -7,6 +7,8 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .documents.partition import PartitionDocument
+from .documents.store import read_all
 from .errors import NothingToDo
 from .ids import digest_of
 from .ports import State
@@ -59,12 +61,12 @@ def ask(
 
 
 def _refuse_idle(state: State, loop: str, partition: str | None, since: str | None) -> None:
-    held = [p for p in state.documents(loop, "partition") if p["status"] == "quarantined"]
-    if since is None and not any(p["id"] == partition for p in held):
+    held = [p for p in read_all(state, loop, PartitionDocument) if not p.admitted]
+    if since is None and not any(p.id == partition for p in held):
         raise NothingToDo(
             f"Loop {loop} holds back no partition {partition}. `tidemill history --event partition` lists."
         )
-    if since is not None and not any(p.get("reason") == Reason.UNLIKE_HISTORY and p["id"] >= since for p in held):
+    if since is not None and not any(p.reason == Reason.UNLIKE_HISTORY and p.id >= since for p in held):
         raise NothingToDo(
             f"Loop {loop} holds back no partition since {since} that is unlike history alone. `tidemill history "
             "--event partition` lists what it holds and why."

@@ -19,6 +19,7 @@ from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 from .arrival import arrival, measure_arrivals
 from .context import Context
 from .documents.blocks import DayDocument, Served, VersionDay
+from .documents.partition import PartitionDocument
 from .evidence import DAY
 from .looking import looked_at, may_have_changed
 
@@ -91,11 +92,9 @@ def candidate_calibrator(context: Context, version: str, before: str) -> dict[st
 def faulty_days(context: Context) -> set[str]:
     """Days whose data is at fault: what a model does with it is no evidence about the model. A day that is merely
     unlike history is: the world may have changed, and that is what evidence is for."""
-    partitions = context.state.documents(context.name, "partition")
+    partitions = context.documents(PartitionDocument)
     return {
-        partition["id"]
-        for partition in partitions
-        if partition["status"] == "quarantined" and partition["reason"] != Reason.UNLIKE_HISTORY
+        partition.id for partition in partitions if not partition.admitted and partition.reason != Reason.UNLIKE_HISTORY
     }
 
 

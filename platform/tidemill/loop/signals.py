@@ -12,6 +12,7 @@ from tidemill.decisions.verdict import Reason
 from . import promise
 from .blocks import sound_days
 from .context import Context, Event, Write
+from .documents.partition import PartitionDocument
 from .incident import stored_incidents
 from .turns import admitted_rows
 
@@ -72,9 +73,8 @@ def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[Perfo
 
 def _drift(context: Context, known: set[str], now: datetime) -> None:
     """Every judged partition counts, admitted or held back: what is held back is where the inputs drift."""
-    partitions = context.state.documents(context.name, "partition")
-    scored = sorted((p for p in partitions if p.get("distance") is not None), key=lambda p: str(p["id"]))
-    blocks = [decide.DriftBlock(p["id"], p["distance"], tuple(map(str, p.get("moved", ())))) for p in scored]
+    partitions = sorted(context.documents(PartitionDocument), key=lambda p: p.id)
+    blocks = [decide.DriftBlock(p.id, p.distance, p.moved or ()) for p in partitions if p.distance is not None]
     changes = [
         decide.Change(i.id, i.since, i.opened_on, i.until, i.columns)
         for i in stored_incidents(context.state, context.name)

@@ -7,6 +7,8 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .documents.partition import PartitionDocument
+from .documents.store import read_all
 from .incident import OPEN, stored_incidents
 from .model import Calibrator
 from .ports import State
@@ -15,10 +17,10 @@ from .ports import State
 def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, Any]:
     """The status document. `known` is the number of labels. Figures are counts of rows or labels; losses are mean log
     loss of what was served; `waiting` is what the last tick left, `requests` what the next one will act on."""
-    partitions = state.documents(loop, "partition")
+    partitions = read_all(state, loop, PartitionDocument)
     turns = state.documents(loop, "turn")
     blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
-    admitted = [partition for partition in partitions if partition["status"] == "admitted"]
+    admitted = [partition for partition in partitions if partition.admitted]
     signals = [signal for signal in state.documents(loop, "signal") if signal["consumed_by"] is None]
     return {
         "loop": loop,
@@ -29,8 +31,8 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
         "turn": None if not turns else {key: turns[-1].get(key) for key in ("id", "status", "reason", "message")},
         "partitions": {
             "admitted": len(admitted),
-            "quarantined": sum(p["status"] == "quarantined" for p in partitions),
-            "rows": sum(partition["rows"] for partition in admitted),
+            "quarantined": len(partitions) - len(admitted),
+            "rows": sum(partition.rows for partition in admitted),
         },
         "outcomes": {"known": known, "joined": sum(block["served"]["n"] for block in blocks)},
         "signals": [{key: s[key] for key in ("id", "kind", "message")} for s in signals],
@@ -78,12 +80,17 @@ def _last_failure(turns: list[dict[str, Any]]) -> dict[str, Any] | None:
     return {key: ended.get(key) for key in ("id", "status", "reason", "message", "finished_at")}
 
 
-def _last_quarantined(partitions: list[dict[str, Any]]) -> dict[str, Any] | None:
-    held = [partition for partition in partitions if partition["status"] == "quarantined"]
+def _last_quarantined(partitions: list[PartitionDocument]) -> dict[str, Any] | None:
+    held = [partition for partition in partitions if not partition.admitted]
     if not held:
         return None
-    latest = max(held, key=lambda partition: (partition.get("judged_at", ""), str(partition["id"])))
-    return {key: latest.get(key) for key in ("id", "reason", "message", "judged_at")}
+    latest = max(held, key=lambda partition: (partition.judged_at, partition.id))
+    return {
+        "id": latest.id,
+        "reason": latest.reason,
+        "message": latest.message,
+        "judged_at": latest.judged_at.isoformat(),
+    }
 
 
 def _failures(state: State, loop: str) -> list[dict[str, Any]]:

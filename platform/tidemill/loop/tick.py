@@ -81,6 +81,7 @@ def tick(context: Context, now: datetime) -> TickReport:
     _leave_word(context)
     running = running_turn(context)
     turn = None if running is None else running["id"]
+    context.forget()
     return TickReport(now, tuple(context.events), tuple(context.waiting), turn, failures.kept())
 
 

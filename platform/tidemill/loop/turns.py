@@ -11,6 +11,7 @@ from tidemill.decisions.verdict import Reason
 from . import standing
 from .code import code_digest
 from .context import Context, Event, Write
+from .documents.partition import PartitionDocument
 from .errors import TidemillError
 from .ids import digest_of
 from .images import code_in, doubt
@@ -86,6 +87,7 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
     champion_exists = context.state.get(context.name, "champion", "current") is not None
     # Most ticks have nothing to start; they need not count a year of labels and rows to say so.
     idle = champion_exists and not signals
+    partitions = [] if idle else context.documents(PartitionDocument)
     return TurnFacts(
         now=now,
         signals=tuple(signals),
@@ -94,10 +96,10 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
         rollout_running=standing.running_rollout(context.state, context.name) is not None,
         turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
         new_outcomes=0 if idle else context.ports.outcomes.count(now, since=since),
-        admitted_rows=0 if idle else admitted_rows(context),
+        admitted_rows=sum(partition.rows for partition in partitions if partition.admitted),
         last_end=_bad_end(turns[-1]) if turns else "",
         edited=not champion_exists and _is_edited(context, turns),
-        empty_place="" if idle or context.state.documents(context.name, "partition") else context.ports.source.place,
+        empty_place="" if idle or partitions else context.ports.source.place,
     )
 
 
@@ -110,13 +112,13 @@ def _bad_end(turn: dict[str, Any]) -> str:
     return "" if said is None else f"{said}: {turn['message']}"
 
 
-def admitted(context: Context) -> list[dict[str, Any]]:
-    partitions = context.state.documents(context.name, "partition")
-    return sorted((p for p in partitions if p["status"] == "admitted"), key=lambda p: str(p["id"]))
+def admitted(context: Context) -> list[PartitionDocument]:
+    partitions = context.documents(PartitionDocument)
+    return sorted((p for p in partitions if p.admitted), key=lambda p: p.id)
 
 
 def admitted_rows(context: Context) -> int:
-    return sum(partition["rows"] for partition in admitted(context))
+    return sum(partition.rows for partition in admitted(context))
 
 
 def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnRequest:
@@ -159,9 +161,8 @@ def _made_of(context: Context) -> str:
     return digest_of([context.loop.model_dump(by_alias=True, mode="json"), _code(context)])
 
 
-def _partition(document: dict[str, Any]) -> Partition:
-    start, end = datetime.fromisoformat(document["start"]), datetime.fromisoformat(document["end"])
-    return Partition(document["id"], start, end, document["digest"], document["uri"])
+def _partition(document: PartitionDocument) -> Partition:
+    return Partition(document.id, document.start, document.end, document.digest, document.uri)
 
 
 def _champion(context: Context) -> ChampionRef | None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from tidemill.loop.documents.partition import PartitionDocument
+from tidemill.loop.documents.store import read_all
 from tidemill.loop.ports import State
 from tidemill.loop.replay import Day
 
@@ -44,10 +46,10 @@ def loop_results(
     state: State, loop: str, live_from: date, end: date, faults: Sequence[dict[str, Any]], sabotaged: set[str]
 ) -> dict[str, Any]:
     """Everything the report shows of the loop itself."""
-    partitions = {partition["id"]: partition for partition in state.documents(loop, "partition")}
+    partitions = {partition.id: partition for partition in read_all(state, loop, PartitionDocument)}
     live = {id: p for id, p in partitions.items() if live_from.isoformat() <= id <= end.isoformat()}
     broken = {fault["day"] for fault in faults}
-    held = {id for id, partition in live.items() if partition["status"] == "quarantined"}
+    held = {id for id, partition in live.items() if not partition.admitted}
     turns = state.documents(loop, "turn")
     trained_on = broken & {day for turn in turns for day in turn["partitions"]}
     rollouts = state.documents(loop, "rollout")
@@ -67,21 +69,16 @@ def loop_results(
             {"day": s["recorded_at"][:10], "kind": s["kind"], "message": s["message"]}
             for s in state.documents(loop, "signal")
         ],
-        "quarantines": [
-            {"day": id, "reason": live[id]["reason"], "message": live[id]["message"]} for id in sorted(held)
-        ],
+        "quarantines": [{"day": id, "reason": live[id].reason, "message": live[id].message} for id in sorted(held)],
         "calibrators": _calibrators(state, loop),
     }
 
 
-def _fault(fault: dict[str, Any], partitions: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    judged = partitions.get(fault["day"], {"status": "missing", "reason": "", "message": ""})
-    return {
-        **fault,
-        "caught": judged["status"] == "quarantined",
-        "reason": judged["reason"],
-        "message": judged["message"],
-    }
+def _fault(fault: dict[str, Any], partitions: dict[str, PartitionDocument]) -> dict[str, Any]:
+    judged = partitions.get(fault["day"])
+    if judged is None:
+        return {**fault, "caught": False, "reason": "", "message": ""}
+    return {**fault, "caught": not judged.admitted, "reason": judged.reason, "message": judged.message}
 
 
 def _event(entry: dict[str, Any]) -> dict[str, Any]:

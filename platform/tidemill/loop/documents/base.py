@@ -47,5 +47,8 @@ class Document(BaseModel):
         return cls.model_validate(document)
 
     def stored(self) -> Stored:
-        """JSON-serialisable; `read` gives an equal document. Fields that are None are left out."""
-        return {"v": self.version(), **self.model_dump(mode="json", exclude_none=True)}
+        """JSON-serialisable; `read` gives an equal document. A field that is None is left out where it has a default;
+        one without a default is stored as null, since other readers expect its key."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        nulls = [name for name, field in type(self).model_fields.items() if field.is_required() and name not in given]
+        return {"v": self.version(), **given, **dict.fromkeys(nulls)}

@@ -1,0 +1,19 @@
+"""Whole documents as a store holds them, for tests that put them there by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tidemill.loop.documents.partition import PartitionDocument
+
+
+def partition(id: str, **more: Any) -> dict[str, Any]:
+    """A day that was admitted on the next morning."""
+    start = datetime.fromisoformat(id).replace(tzinfo=UTC)
+    end = start + timedelta(days=1)
+    usual: dict[str, Any] = {
+        "digest": f"sha256:{id}", "uri": f"memory:{id}", "start": start, "end": end, "status": "admitted",
+        "reason": "Admitted", "message": "", "rows": 0, "revision": 1, "judged_at": end, "kinds": {},
+    }  # fmt: skip
+    return PartitionDocument(id=id, **{**usual, **more}).stored()

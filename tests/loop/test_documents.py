@@ -39,7 +39,7 @@ def test_what_is_stored_is_read_as_it_was(document: RolloutDocument) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.kind)
 def test_a_document_of_a_later_release_is_refused_with_what_to_do(document: RolloutDocument) -> None:
-    later = document.stored() | {"v": document.version() + 1}
+    later = document.stored() | {"v": document.schema_version() + 1}
     with pytest.raises(NewerDocument, match=r"version \d; this release reads versions up to \d\. Run the release"):
         type(document).read(later)
 
@@ -76,7 +76,7 @@ def test_a_store_of_the_release_before_opens_and_its_loop_goes_on(tmp_path: Path
     report = tick(it.context, now)
     assert report.failures == ()
     (after,) = [r for r in it.context.state.documents("small", "rollout") if r["status"] == "running"]
-    assert after["v"] == RolloutDocument.version()
+    assert after["v"] == RolloutDocument.schema_version()
     route = it.plane.route("small")
     assert route is not None
     assert [str(arm.role) for arm in route.arms] == ["champion", "canary"]

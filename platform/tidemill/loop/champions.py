@@ -9,6 +9,8 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .context import Context, Write
+from .documents.signal import SignalDocument
+from .documents.store import to_write
 from .promise import promised
 
 
@@ -29,9 +31,9 @@ def crown(
     }
     # What was said of the old champion's performance is answered by replacing it.
     answered = [
-        Write("signal", signal["id"], {**signal, "consumed_by": f"version {version}"})
-        for signal in context.state.documents(context.name, "signal")
-        if signal["consumed_by"] is None and signal["kind"] == Reason.PERFORMANCE
+        to_write(signal.model_copy(update={"consumed_by": f"version {version}"}), signal.id)
+        for signal in context.documents(SignalDocument)
+        if signal.pending and signal.reason == Reason.PERFORMANCE
     ]
     reign = Write("reign", f"{version}@{now.isoformat()}", document)
     return [Write("champion", "current", document), reign, *answered]

@@ -9,6 +9,8 @@ from tidemill.decisions.verdict import Reason
 
 from .champions import crown
 from .context import Context, Event, Write
+from .documents.signal import SignalDocument
+from .documents.store import to_write
 from .images import moved
 from .model import Phase, TurnStatus
 from .rollouts import begin_rollout
@@ -95,9 +97,9 @@ def _fail(context: Context, turn: dict[str, Any], status: TurnStatus, now: datet
                                        "reason": str(reason), "message": message})  # fmt: skip
     # Nothing answered its signals: they wait for a turn that does (the cooldown keeps that from being at once).
     unanswered = [
-        Write("signal", signal["id"], {**signal, "consumed_by": None})
-        for signal in context.state.documents(context.name, "signal")
-        if signal["consumed_by"] == turn["id"]
+        to_write(signal.model_copy(update={"consumed_by": None}), signal.id)
+        for signal in context.documents(SignalDocument)
+        if signal.consumed_by == turn["id"]
     ]
     event = Event(now, "turn.failed", reason, message, {"turn": turn["id"], "step": status.step})
     context.record(event, [write, *unanswered], f"turn/{turn['id']}/finished")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from tidemill.decisions.signals import Signal
 from tidemill.decisions.verdict import Reason
 
 from .admit_asked import admit_by_hand
@@ -13,6 +14,8 @@ from .asking import ask as ask
 from .champions import crown
 from .context import Context, Event, Write
 from .documents.rollout import RolloutDocument
+from .documents.signal import SignalDocument
+from .documents.store import to_write
 from .errors import LeaseHeld
 from .promise import promised
 from .rollouts import abort, approve, hold, open_rollout
@@ -39,16 +42,9 @@ def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
     what = request["what"]
     rollout = open_rollout(context)
     if what == "train":
-        signal: dict[str, Any] = {
-            "id": f"manual-{request['id']}",
-            "kind": str(Reason.MANUAL),
-            "message": f"Asked for {said}",
-            "evidence": {},
-            "recorded_at": now.isoformat(),
-            "consumed_by": None,
-        }
+        signal = SignalDocument.of(Signal(Reason.MANUAL, f"manual-{request['id']}", f"Asked for {said}"), now)
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
-        context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
+        context.record(event, [to_write(signal, signal.id), done], f"request/{request['id']}")
     elif what in OF_ROLLOUT and rollout is not None and rollout.id == request["target"]:
         if what in ("pause", "resume"):
             _hold(context, rollout, what == "pause", request, said, done, now)

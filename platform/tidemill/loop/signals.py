@@ -13,6 +13,8 @@ from . import promise
 from .blocks import sound_days
 from .context import Context, Event, Write
 from .documents.partition import PartitionDocument
+from .documents.signal import SignalDocument
+from .documents.store import to_write
 from .incident import stored_incidents
 from .turns import admitted_rows
 
@@ -33,7 +35,7 @@ def raise_signals(context: Context, now: datetime) -> None:
         rule = triggers.performance
         blocks, before = _performance(context, champion)
         found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion), before)
-    known = {signal["id"] for signal in context.state.documents(context.name, "signal")}
+    known = {signal.id for signal in context.documents(SignalDocument)}
     for signal in found:
         if signal.id not in known:
             _record(context, signal, now)
@@ -42,9 +44,9 @@ def raise_signals(context: Context, now: datetime) -> None:
 
 
 def _record(context: Context, signal: decide.Signal, now: datetime) -> None:
-    document = {**signal.to_dict(), "recorded_at": now.isoformat(), "consumed_by": None}
+    write = to_write(SignalDocument.of(signal, now), signal.id)
     event = Event(now, "signal.recorded", signal.kind, signal.message, dict(signal.evidence))
-    context.record(event, [Write("signal", signal.id, document)], f"signal/{signal.id}")
+    context.record(event, [write], f"signal/{signal.id}")
 
 
 def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:

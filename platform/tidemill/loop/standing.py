@@ -8,6 +8,7 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .documents.partition import PartitionDocument
+from .documents.signal import SignalDocument
 from .documents.store import read_all
 from .incident import OPEN, stored_incidents
 from .model import Calibrator
@@ -21,7 +22,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
     turns = state.documents(loop, "turn")
     blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
     admitted = [partition for partition in partitions if partition.admitted]
-    signals = [signal for signal in state.documents(loop, "signal") if signal["consumed_by"] is None]
+    signals = [signal for signal in read_all(state, loop, SignalDocument) if signal.pending]
     return {
         "loop": loop,
         "at": now.isoformat(),
@@ -35,7 +36,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
             "rows": sum(partition.rows for partition in admitted),
         },
         "outcomes": {"known": known, "joined": sum(block["served"]["n"] for block in blocks)},
-        "signals": [{key: s[key] for key in ("id", "kind", "message")} for s in signals],
+        "signals": [{"id": s.id, "kind": s.reason, "message": s.message} for s in signals],
         "last_days": [{"day": b["id"], **b["served"]} for b in blocks[-3:] if b["served"]["n"]],
         "last_failure": _last_failure(turns),
         "last_quarantined": _last_quarantined(partitions),

@@ -12,6 +12,8 @@ from . import standing
 from .code import code_digest
 from .context import Context, Event, Write
 from .documents.partition import PartitionDocument
+from .documents.signal import SignalDocument
+from .documents.store import to_write
 from .errors import TidemillError
 from .ids import digest_of
 from .images import code_in, doubt
@@ -28,8 +30,8 @@ def running_turn(context: Context) -> dict[str, Any] | None:
     return next((turn for turn in reversed(turns) if turn["status"] == "running"), None)
 
 
-def pending_signals(context: Context) -> list[dict[str, Any]]:
-    return [signal for signal in context.state.documents(context.name, "signal") if signal["consumed_by"] is None]
+def pending_signals(context: Context) -> list[SignalDocument]:
+    return [signal for signal in context.documents(SignalDocument) if signal.pending]
 
 
 def start_turn(context: Context, now: datetime) -> None:
@@ -64,7 +66,7 @@ def start_turn(context: Context, now: datetime) -> None:
         "image": context.image,
         "champion": None if request.champion is None else request.champion.version,
     }
-    consumed = [Write("signal", signal["id"], {**signal, "consumed_by": request.id}) for signal in signals]
+    consumed = [to_write(signal.model_copy(update={"consumed_by": request.id}), signal.id) for signal in signals]
     evidence = {"turn": request.id, "signals": list(request.signals), "partitions": len(request.partitions)}
     event = Event(now, "turn.started", verdict.reason, verdict.message, evidence)
     context.record(event, [Write("turn", request.id, document), *consumed], f"turn/{request.id}/started")
@@ -81,7 +83,7 @@ def submitted(context: Context, request: TurnRequest) -> bool:
     return True
 
 
-def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnFacts:
+def _facts(context: Context, signals: list[SignalDocument], now: datetime) -> TurnFacts:
     turns = context.state.documents(context.name, "turn")
     since = datetime.fromisoformat(turns[-1]["started_at"]) if turns else None
     champion_exists = context.state.get(context.name, "champion", "current") is not None
@@ -90,7 +92,7 @@ def _facts(context: Context, signals: list[dict[str, Any]], now: datetime) -> Tu
     partitions = [] if idle else context.documents(PartitionDocument)
     return TurnFacts(
         now=now,
-        signals=tuple(signals),
+        signals=tuple(signal.signal for signal in signals),
         champion_exists=champion_exists,
         turn_running=running_turn(context) is not None,
         rollout_running=standing.running_rollout(context.state, context.name) is not None,
@@ -121,13 +123,13 @@ def admitted_rows(context: Context) -> int:
     return sum(partition.rows for partition in admitted(context))
 
 
-def _request(context: Context, signals: list[dict[str, Any]], now: datetime) -> TurnRequest:
+def _request(context: Context, signals: list[SignalDocument], now: datetime) -> TurnRequest:
     partitions = tuple(_partition(document) for document in admitted(context))
     labels = context.ports.outcomes.known(now)[["key", "label"]].sort_values("key", ignore_index=True)
     snapshot = snapshot_of(partitions, labels)
     spec = context.loop.model_dump(by_alias=True, mode="json")
     code = _code(context)
-    names = tuple(signal["id"] for signal in signals) or (str(Reason.BOOTSTRAP),)
+    names = tuple(signal.id for signal in signals) or (str(Reason.BOOTSTRAP),)
     id = digest_of([context.name, spec, code, snapshot, names])
     work = context.work_uri(id)
     labels_uri = join(work, "labels.parquet")

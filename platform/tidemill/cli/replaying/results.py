@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from tidemill.loop.documents.partition import PartitionDocument
+from tidemill.loop.documents.signal import SignalDocument
 from tidemill.loop.documents.store import read_all
 from tidemill.loop.ports import State
 from tidemill.loop.replay import Day
@@ -66,8 +67,8 @@ def loop_results(
         "champions": _champions(state.documents(loop, "reign"), end),
         "rollouts": [_rollout(rollout, sabotaged) for rollout in rollouts],
         "signals": [
-            {"day": s["recorded_at"][:10], "kind": s["kind"], "message": s["message"]}
-            for s in state.documents(loop, "signal")
+            {"day": s.recorded_at.isoformat()[:10], "kind": s.reason, "message": s.message}
+            for s in read_all(state, loop, SignalDocument)
         ],
         "quarantines": [{"day": id, "reason": live[id].reason, "message": live[id].message} for id in sorted(held)],
         "calibrators": _calibrators(state, loop),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from stored import partition
+from stored import partition, turn
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
@@ -26,7 +26,7 @@ def status() -> list[str]:
 
 
 def put_turn(state: SqlState, id: str, status: str, reason: str, message: str) -> None:
-    state.put("shop", "turn", id, {"id": id, "status": status, "reason": reason, "message": message})
+    state.put("shop", "turn", id, turn(id, status=status, reason=reason, message=message))
 
 
 def hold(state: SqlState, id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from small_world import Small, small
-from stored import partition
+from stored import partition, turn
 from tidemill.adapters.sql.state import SqlState
 from tidemill.loop.asking import ask
 from tidemill.loop.plan import plan
@@ -33,7 +33,7 @@ def stands(world: Small) -> dict[str, Any]:
 
 
 def a_turn(id: str, status: str, reason: str, message: str) -> dict[str, Any]:
-    return {"id": id, "status": status, "reason": reason, "message": message}
+    return turn(id, status=status, reason=reason, message=message)
 
 
 def test_what_waits_is_what_the_last_tick_said(world: Small) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.testclient import TestClient
-from stored import partition
+from stored import partition, turn
 from tidemill.adapters.scoped_state import ScopedState
 from tidemill.adapters.sql.catalog import SharedCatalog
 from tidemill.adapters.sql.database import Database
@@ -67,7 +67,7 @@ def add_loop(state: ScopedState, name: str, **more: Any) -> None:
         Write("loop", "self", {"since": NOW.isoformat(), "spec": {}, **more}),
         Write("champion", "current", champion),
         Write("rollout", "r1", rollout),
-        Write("turn", "t1", {"id": "t1", "status": "accepted", "reason": "Accepted", "message": "Better."}),
+        Write("turn", "t1", turn("t1", status="accepted", reason="Accepted", message="Better.")),
         Write("partition", "2013-03-01", partition("2013-03-01", rows=1200)),
         Write("partition", "2013-03-02", partition(
             "2013-03-02", rows=3, status="quarantined", reason="ExpectationFailed",

@@ -10,6 +10,7 @@ from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
 from tidemill.loop.documents.partition import PartitionDocument
 from tidemill.loop.documents.store import read_all
+from tidemill.loop.documents.turn import TurnDocument
 from tidemill.loop.standing import running_rollout, step_of
 from tidemill.loop.tick import TickReport
 from tidemill.spec.loop_status import ModelLoopStatus
@@ -34,7 +35,7 @@ def loop_status(
     name, state = context.name, context.state
     champion = state.get(name, "champion", "current")
     rollout = running_rollout(state, name)
-    turns = state.documents(name, "turn")
+    turns = read_all(state, name, TurnDocument)
     partitions = [partition.status for partition in read_all(state, name, PartitionDocument)]
     facts = [reconciled, _training(report)]
     if is_routed(failures):
@@ -45,7 +46,7 @@ def loop_status(
         "observedGeneration": generation,
         "champion": None if champion is None else {key: champion[key] for key in ("version", "since")},
         "rollout": None if rollout is None else _rollout(name, rollout),
-        "turn": None if not turns else {key: turns[-1][key] for key in ("id", "status", "reason")},
+        "turn": None if not turns else _turn(turns[-1]),
         "partitions": {"admitted": partitions.count("admitted"), "quarantined": partitions.count("quarantined")},
         "conditions": conditions(facts, generation, before, now),
     }
@@ -68,6 +69,10 @@ def failed_status(
 def paused_status(generation: int, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     message = "Nothing is done for this loop until the annotation tidemill.dev/paused is removed; it goes on serving."
     return failed_status(ConditionReason.PAUSED, message, generation, before, now)
+
+
+def _turn(turn: TurnDocument) -> dict[str, Any]:
+    return {"id": turn.id, "status": turn.status, "reason": turn.reason}
 
 
 def _rollout(loop: str, rollout: dict[str, Any]) -> dict[str, Any]:

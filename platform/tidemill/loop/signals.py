@@ -15,6 +15,7 @@ from .context import Context, Event, Write
 from .documents.partition import PartitionDocument
 from .documents.signal import SignalDocument
 from .documents.store import to_write
+from .documents.turn import TurnDocument
 from .incident import stored_incidents
 from .turns import admitted_rows
 
@@ -24,11 +25,11 @@ def raise_signals(context: Context, now: datetime) -> None:
     if champion is None:
         return  # the first turn needs no reason
     triggers = context.spec.triggers
-    turns = context.state.documents(context.name, "turn")
+    turns = context.documents(TurnDocument)
     found = decide.schedule(now, triggers.schedule, _last_scheduled(context, turns))
     found += decide.new_data(
         admitted_rows(context),
-        max((turn["rows"] for turn in turns if turn["status"] != "failed"), default=0),
+        max((turn.rows for turn in turns if turn.status != "failed"), default=0),
         None if triggers.new_data is None else triggers.new_data.growth,
     )
     if triggers.performance is not None:
@@ -49,11 +50,12 @@ def _record(context: Context, signal: decide.Signal, now: datetime) -> None:
     context.record(event, [write], f"signal/{signal.id}")
 
 
-def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:
+def _last_scheduled(context: Context, turns: list[TurnDocument]) -> datetime:
     """When a schedule last started a turn, or when the loop's first turn ended."""
-    scheduled = [t for t in turns if any(str(s).startswith("schedule-") for s in t["signals"])] or turns[:1]
-    moment = scheduled[-1]["started_at"] if scheduled else context.state.get(context.name, "loop", "self")["since"]  # type: ignore[index]
-    return datetime.fromisoformat(moment)
+    scheduled = [t for t in turns if any(s.startswith("schedule-") for s in t.signals)] or turns[:1]
+    if scheduled:
+        return scheduled[-1].started_at
+    return datetime.fromisoformat(context.state.get(context.name, "loop", "self")["since"])  # type: ignore[index]
 
 
 def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:

@@ -10,6 +10,7 @@ from tidemill.decisions.verdict import Reason
 from .documents.partition import PartitionDocument
 from .documents.signal import SignalDocument
 from .documents.store import read_all
+from .documents.turn import TurnDocument
 from .incident import OPEN, stored_incidents
 from .model import Calibrator
 from .ports import State
@@ -19,7 +20,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
     """The status document. `known` is the number of labels. Figures are counts of rows or labels; losses are mean log
     loss of what was served; `waiting` is what the last tick left, `requests` what the next one will act on."""
     partitions = read_all(state, loop, PartitionDocument)
-    turns = state.documents(loop, "turn")
+    turns = read_all(state, loop, TurnDocument)
     blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
     admitted = [partition for partition in partitions if partition.admitted]
     signals = [signal for signal in read_all(state, loop, SignalDocument) if signal.pending]
@@ -29,7 +30,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
         "last_tick": (state.get(loop, "tick", "last") or {}).get("at"),
         "champion": _champion(state, loop),
         "rollout": _rollout(state, loop),
-        "turn": None if not turns else {key: turns[-1].get(key) for key in ("id", "status", "reason", "message")},
+        "turn": _turn(turns[-1]) if turns else None,
         "partitions": {
             "admitted": len(admitted),
             "quarantined": len(partitions) - len(admitted),
@@ -73,12 +74,17 @@ def step_of(rollout: dict[str, Any]) -> str:
     return next(f"{name} {step[name]:.0%}" for name in ("shadow", "canary") if name in step)
 
 
-def _last_failure(turns: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _last_failure(turns: list[TurnDocument]) -> dict[str, Any] | None:
     """The turn that ended last, where it made no version: while another one runs, it is still what went wrong."""
-    ended = next((turn for turn in reversed(turns) if turn["status"] != "running"), None)
-    if ended is None or ended["status"] == "accepted":
+    ended = next((turn for turn in reversed(turns) if not turn.running), None)
+    if ended is None or ended.status == "accepted":
         return None
-    return {key: ended.get(key) for key in ("id", "status", "reason", "message", "finished_at")}
+    finished_at = None if ended.finished_at is None else ended.finished_at.isoformat()
+    return {**_turn(ended), "finished_at": finished_at}
+
+
+def _turn(turn: TurnDocument) -> dict[str, Any]:
+    return {"id": turn.id, "status": turn.status, "reason": turn.reason, "message": turn.message}
 
 
 def _last_quarantined(partitions: list[PartitionDocument]) -> dict[str, Any] | None:

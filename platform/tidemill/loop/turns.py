@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from tidemill.decisions.start_turn import StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
 
 from . import standing
 from .code import code_digest
-from .context import Context, Event, Write
+from .context import Context, Event
 from .documents.partition import PartitionDocument
 from .documents.signal import SignalDocument
 from .documents.store import to_write
+from .documents.turn import TurnDocument
 from .errors import TidemillError
 from .ids import digest_of
 from .images import code_in, doubt
@@ -25,9 +25,8 @@ from .turn.snapshot import snapshot_of
 from .versions import registered
 
 
-def running_turn(context: Context) -> dict[str, Any] | None:
-    turns = context.state.documents(context.name, "turn")
-    return next((turn for turn in reversed(turns) if turn["status"] == "running"), None)
+def running_turn(context: Context) -> TurnDocument | None:
+    return next((turn for turn in reversed(context.documents(TurnDocument)) if turn.running), None)
 
 
 def pending_signals(context: Context) -> list[SignalDocument]:
@@ -43,33 +42,33 @@ def start_turn(context: Context, now: datetime) -> None:
         context.wait(Event(now, "turn.waiting", verdict.reason, verdict.message, dict(verdict.evidence)))
         return
     request = _request(context, signals, now)
-    if context.state.get(context.name, "turn", request.id) is not None:
+    if context.document(TurnDocument, request.id) is not None:
         message = f"Turn {request.id} ran before on the same spec, code and data, and would end alike. Change one."
         message += doubt(context.image)
         context.wait(Event(now, "turn.waiting", Reason.NO_SIGNAL, message))
         return
     write_request(request)
-    document = {
-        "id": request.id,
-        "number": len(context.state.documents(context.name, "turn")) + 1,
-        "status": "running",
-        "reason": str(verdict.reason),
-        "message": verdict.message,
-        "signals": list(request.signals),
-        "snapshot": request.snapshot,
-        "partitions": [partition.id for partition in request.partitions],
-        "rows": admitted_rows(context),
-        "started_at": now.isoformat(),
-        "work_uri": request.work_uri,
-        "attempts": 1,
-        "made_of": _made_of(context),
-        "image": context.image,
-        "champion": None if request.champion is None else request.champion.version,
-    }
+    document = TurnDocument(
+        id=request.id,
+        number=len(context.documents(TurnDocument)) + 1,
+        status="running",
+        reason=str(verdict.reason),
+        message=verdict.message,
+        signals=request.signals,
+        snapshot=request.snapshot,
+        partitions=tuple(partition.id for partition in request.partitions),
+        rows=admitted_rows(context),
+        started_at=now,
+        work_uri=request.work_uri,
+        attempts=1,
+        champion=None if request.champion is None else request.champion.version,
+        made_of=_made_of(context),
+        image=context.image,
+    )
     consumed = [to_write(signal.model_copy(update={"consumed_by": request.id}), signal.id) for signal in signals]
     evidence = {"turn": request.id, "signals": list(request.signals), "partitions": len(request.partitions)}
     event = Event(now, "turn.started", verdict.reason, verdict.message, evidence)
-    context.record(event, [Write("turn", request.id, document), *consumed], f"turn/{request.id}/started")
+    context.record(event, [to_write(document, request.id), *consumed], f"turn/{request.id}/started")
     submitted(context, request)
 
 
@@ -84,8 +83,8 @@ def submitted(context: Context, request: TurnRequest) -> bool:
 
 
 def _facts(context: Context, signals: list[SignalDocument], now: datetime) -> TurnFacts:
-    turns = context.state.documents(context.name, "turn")
-    since = datetime.fromisoformat(turns[-1]["started_at"]) if turns else None
+    turns = context.documents(TurnDocument)
+    since = turns[-1].started_at if turns else None
     champion_exists = context.state.get(context.name, "champion", "current") is not None
     # Most ticks have nothing to start; they need not count a year of labels and rows to say so.
     idle = champion_exists and not signals
@@ -94,9 +93,9 @@ def _facts(context: Context, signals: list[SignalDocument], now: datetime) -> Tu
         now=now,
         signals=tuple(signal.signal for signal in signals),
         champion_exists=champion_exists,
-        turn_running=running_turn(context) is not None,
+        turn_running=any(turn.running for turn in turns),
         rollout_running=standing.running_rollout(context.state, context.name) is not None,
-        turns_started=tuple(datetime.fromisoformat(turn["started_at"]) for turn in turns),
+        turns_started=tuple(turn.started_at for turn in turns),
         new_outcomes=0 if idle else context.ports.outcomes.count(now, since=since),
         admitted_rows=sum(partition.rows for partition in partitions if partition.admitted),
         last_end=_bad_end(turns[-1]) if turns else "",
@@ -105,13 +104,13 @@ def _facts(context: Context, signals: list[SignalDocument], now: datetime) -> Tu
     )
 
 
-def _is_edited(context: Context, turns: list[dict[str, Any]]) -> bool:
-    return bool(turns) and turns[-1].get("made_of") not in (None, _made_of(context))
+def _is_edited(context: Context, turns: list[TurnDocument]) -> bool:
+    return bool(turns) and turns[-1].made_of not in (None, _made_of(context))
 
 
-def _bad_end(turn: dict[str, Any]) -> str:
-    said = {"failed": "failed", "rejected": "was rejected"}.get(turn["status"])
-    return "" if said is None else f"{said}: {turn['message']}"
+def _bad_end(turn: TurnDocument) -> str:
+    said = {"failed": "failed", "rejected": "was rejected"}.get(turn.status)
+    return "" if said is None else f"{said}: {turn.message}"
 
 
 def admitted(context: Context) -> list[PartitionDocument]:

@@ -9,6 +9,7 @@ from typing import Any
 from tidemill.loop.documents.partition import PartitionDocument
 from tidemill.loop.documents.signal import SignalDocument
 from tidemill.loop.documents.store import read_all
+from tidemill.loop.documents.turn import TurnDocument
 from tidemill.loop.ports import State
 from tidemill.loop.replay import Day
 
@@ -26,10 +27,10 @@ def policy_results(
 ) -> dict[str, Any]:
     """One row of the table, with its daily losses. `sabotaged` are versions that were spoilt after evaluation."""
     outcomes = sum(day.n for day in days)
-    turns = [turn for turn in state.documents(loop, "turn") if turn["champion"] is not None]
+    turns = [turn for turn in read_all(state, loop, TurnDocument) if turn.champion is not None]
     reigns = state.documents(loop, "reign")
     broken = {fault["day"] for fault in faults}
-    trained_on = {day for turn in turns for day in turn["partitions"] if day in broken}
+    trained_on = {day for turn in turns for day in turn.partitions if day in broken}
     return {
         "title": TITLES[policy],
         "saw": SAW[policy],
@@ -51,8 +52,8 @@ def loop_results(
     live = {id: p for id, p in partitions.items() if live_from.isoformat() <= id <= end.isoformat()}
     broken = {fault["day"] for fault in faults}
     held = {id for id, partition in live.items() if not partition.admitted}
-    turns = state.documents(loop, "turn")
-    trained_on = broken & {day for turn in turns for day in turn["partitions"]}
+    turns = read_all(state, loop, TurnDocument)
+    trained_on = broken & {day for turn in turns for day in turn.partitions}
     rollouts = state.documents(loop, "rollout")
     return {
         "corrupted_days": {"injected": len(broken), "caught": len(broken & held), "trained_on": len(trained_on)},

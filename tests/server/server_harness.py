@@ -62,7 +62,7 @@ def add_loop(state: ScopedState, name: str, **more: Any) -> None:
                "message": "Version 2 is tried.", "started_at": NOW.isoformat(),
                "steps": [{"index": 0, "shadow": 1.0, "started_at": NOW.isoformat()}]}  # fmt: skip
     champion = {"version": "1", "since": NOW.isoformat(), "reason": "Bootstrap", "previous": None, "baseline": None,
-                "turn": "t1"}  # fmt: skip
+                "turn": "t1", "first_since": NOW.isoformat(), "excess": 0.0}  # fmt: skip
     writes = [
         Write("loop", "self", {"since": NOW.isoformat(), "spec": {}, **more}),
         Write("champion", "current", champion),

@@ -7,8 +7,9 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .documents.champion import ChampionDocument
 from .documents.partition import PartitionDocument
-from .documents.store import read_all
+from .documents.store import read_all, read_one
 from .errors import NothingToDo
 from .ids import digest_of
 from .ports import State
@@ -32,14 +33,14 @@ def ask(
     `partition`, or what is unlike history from the partition `since` on. Raises NothingToDo where the present state has
     no place for it."""
     rollouts = [r for r in state.documents(loop, "rollout") if r["status"] in ("running", "paused")]
-    champion = state.get(loop, "champion", "current")
+    champion = read_one(state, loop, ChampionDocument, "current")
     if what in OF_ROLLOUT and not rollouts:
         raise NothingToDo(f"Loop {loop} has no rollout to {what}. `tidemill status` shows where it stands.")
-    if what == "rollback" and (champion is None or champion["previous"] is None):
+    if what == "rollback" and (champion is None or champion.previous is None):
         raise NothingToDo(f"Loop {loop} has no earlier champion to roll back to. `tidemill history` shows who served.")
     if what == "admit":
         _refuse_idle(state, loop, partition, since)
-    target = None if champion is None else champion["version"]
+    target = None if champion is None else champion.version
     if what in OF_ROLLOUT:
         target = rollouts[-1]["id"]
     elif what == "admit":

@@ -17,6 +17,7 @@ from tidemill.stats.calibration import apply
 from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
 from .arrival import arrival, measure_arrivals
+from .champions import current_champion
 from .context import Context
 from .documents.blocks import DayDocument, Served, VersionDay
 from .documents.partition import PartitionDocument
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def close_days(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None:
         return
-    first = midnight(datetime.fromisoformat(champion["first_since"]))
+    first = midnight(champion.first_since)
     measure_arrivals(context, first, now)
     closed = {str(block["id"]) for block in context.state.documents(context.name, DayDocument.kind)}
     label = context.spec.data.label

@@ -10,6 +10,7 @@ from tidemill.stats.calibration import fit
 
 from . import standing
 from .blocks import sound_days
+from .champions import current_champion
 from .context import Context, Event, Write
 from .documents.blocks import DayDocument
 from .ids import digest_of
@@ -22,11 +23,11 @@ MIN_ROWS = 200  # fewer outcomes say less about intercept and slope than the ide
 
 
 def recalibrate(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None or context.spec.model.recalibrate.when == "never":
         return
     rollout = standing.running_rollout(context.state, context.name)
-    versions = [champion["version"]] + ([] if rollout is None else [rollout["challenger"]])
+    versions = [champion.version] + ([] if rollout is None else [rollout["challenger"]])
     days = sound_days(context)
     for version in versions:
         mine = [day for day in days if version in day.versions]

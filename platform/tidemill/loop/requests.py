@@ -11,8 +11,9 @@ from tidemill.decisions.verdict import Reason
 from .admit_asked import admit_by_hand
 from .asking import OF_ROLLOUT
 from .asking import ask as ask
-from .champions import crown
+from .champions import crown, current_champion
 from .context import Context, Event, Write
+from .documents.champion import ReignDocument
 from .documents.rollout import RolloutDocument
 from .documents.signal import SignalDocument
 from .documents.store import to_write
@@ -72,8 +73,8 @@ def _hold(
 
 
 def _is_champion(context: Context, version: str) -> bool:
-    current = context.state.get(context.name, "champion", "current")
-    return current is not None and current["version"] == version and current["previous"] is not None
+    current = current_champion(context)
+    return current is not None and current.version == version and current.previous is not None
 
 
 def _roll_back(
@@ -81,16 +82,16 @@ def _roll_back(
 ) -> None:
     if rollout is not None:
         abort(context, rollout, Reason.SUPERSEDED, f"the champion it was compared with was rolled back {said}", now)
-    current = context.state.get(context.name, "champion", "current")
-    assert current is not None
-    reigns = [r for r in context.state.documents(context.name, "reign") if r["version"] == current["previous"]]
+    current = current_champion(context)
+    assert current is not None and current.previous is not None, "asked for where there is an earlier one"
+    reigns = [reign for reign in context.documents(ReignDocument) if reign.version == current.previous]
     result = {
-        "register": {"baseline_version": reigns[-1]["baseline"] if reigns else current["baseline"]},
-        "evaluate": promised(reigns[-1] if reigns else {}),
+        "register": {"baseline_version": reigns[-1].baseline if reigns else current.baseline},
+        "evaluate": reigns[-1].promised if reigns else promised({}),
     }
-    turn = reigns[-1]["turn"] if reigns else ""
-    writes = crown(context, current["previous"], turn, result, now, Reason.ROLLED_BACK_BY_PERSON)
-    message = f"Version {current['previous']} serves again instead of {current['version']}, rolled back {said}."
-    evidence = {"version": current["previous"], "previous": current["version"]}
+    turn = reigns[-1].turn if reigns else ""
+    writes = crown(context, current.previous, turn, result, now, Reason.ROLLED_BACK_BY_PERSON)
+    message = f"Version {current.previous} serves again instead of {current.version}, rolled back {said}."
+    evidence = {"version": current.previous, "previous": current.version}
     event = Event(now, "champion.rolled_back", Reason.ROLLED_BACK_BY_PERSON, message, evidence)
     context.record(event, [*writes, done], f"request/{id}")

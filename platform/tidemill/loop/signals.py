@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from tidemill.decisions import signals as decide
 from tidemill.decisions.performance import PerformanceBlock, performance
@@ -11,7 +10,9 @@ from tidemill.decisions.verdict import Reason
 
 from . import promise
 from .blocks import sound_days
+from .champions import current_champion
 from .context import Context, Event, Write
+from .documents.champion import ChampionDocument, ReignDocument
 from .documents.partition import PartitionDocument
 from .documents.signal import SignalDocument
 from .documents.store import to_write
@@ -21,7 +22,7 @@ from .turns import admitted_rows
 
 
 def raise_signals(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None:
         return  # the first turn needs no reason
     triggers = context.spec.triggers
@@ -35,7 +36,7 @@ def raise_signals(context: Context, now: datetime) -> None:
     if triggers.performance is not None:
         rule = triggers.performance
         blocks, before = _performance(context, champion)
-        found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion), before)
+        found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion.promised), before)
     known = {signal.id for signal in context.documents(SignalDocument)}
     for signal in found:
         if signal.id not in known:
@@ -58,19 +59,18 @@ def _last_scheduled(context: Context, turns: list[TurnDocument]) -> datetime:
     return datetime.fromisoformat(context.state.get(context.name, "loop", "self")["since"])  # type: ignore[index]
 
 
-def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
+def _performance(context: Context, champion: ChampionDocument) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
     """What the champion lost and what it promised, since it became champion; and what those before it did."""
-    reigns = [reign for reign in context.state.documents(context.name, "reign") if reign["since"] < champion["since"]]
-    reigns = [*sorted(reigns, key=lambda reign: str(reign["since"])), champion]
+    earlier = [reign for reign in context.documents(ReignDocument) if reign.since < champion.since]
+    reigns = [*sorted(earlier, key=lambda reign: reign.since), champion]
     blocks: list[PerformanceBlock] = []
     before: list[PerformanceBlock] = []
     for day in sound_days(context):
-        closed_at = day.closed_at.isoformat()
-        reign = next((reign for reign in reversed(reigns) if reign["since"] < closed_at), None)
-        own = None if reign is None else day.versions.get(reign["version"])
+        reign = next((reign for reign in reversed(reigns) if reign.since < day.closed_at), None)
+        own = None if reign is None else day.versions.get(reign.version)
         if reign is None or own is None or own.loss is None or own.promised is None:
             continue
-        found = PerformanceBlock(day.id, own.n, own.loss, own.promised + reign["excess"])
+        found = PerformanceBlock(day.id, own.n, own.loss, own.promised + reign.excess)
         (blocks if reign is champion else before).append(found)
     return blocks, before
 

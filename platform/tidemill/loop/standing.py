@@ -7,9 +7,10 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .documents.champion import ChampionDocument
 from .documents.partition import PartitionDocument
 from .documents.signal import SignalDocument
-from .documents.store import read_all
+from .documents.store import read_all, read_one
 from .documents.turn import TurnDocument
 from .incident import OPEN, stored_incidents
 from .model import Calibrator
@@ -114,11 +115,18 @@ def _requests(state: State, loop: str) -> list[dict[str, Any]]:
 
 
 def _champion(state: State, loop: str) -> dict[str, Any] | None:
-    current = state.get(loop, "champion", "current")
+    current = read_one(state, loop, ChampionDocument, "current")
     if current is None:
         return None
-    corrected = serving_calibrator(state, loop, current["version"])
-    shown = {key: current[key] for key in ("version", "since", "reason", "previous", "baseline", "turn")}
+    corrected = serving_calibrator(state, loop, current.version)
+    shown = {
+        "version": current.version,
+        "since": current.since.isoformat(),
+        "reason": current.reason,
+        "previous": current.previous,
+        "baseline": current.baseline,
+        "turn": current.turn,
+    }
     calibrator = None
     if corrected is not None:
         calibrator = {"id": corrected.id, "intercept": corrected.intercept, "slope": corrected.slope}

@@ -8,6 +8,7 @@ from tidemill.decisions.start_turn import StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
 
 from . import standing
+from .champions import current_champion
 from .code import code_digest
 from .context import Context, Event
 from .documents.partition import PartitionDocument
@@ -85,7 +86,7 @@ def submitted(context: Context, request: TurnRequest) -> bool:
 def _facts(context: Context, signals: list[SignalDocument], now: datetime) -> TurnFacts:
     turns = context.documents(TurnDocument)
     since = turns[-1].started_at if turns else None
-    champion_exists = context.state.get(context.name, "champion", "current") is not None
+    champion_exists = current_champion(context) is not None
     # Most ticks have nothing to start; they need not count a year of labels and rows to say so.
     idle = champion_exists and not signals
     partitions = [] if idle else context.documents(PartitionDocument)
@@ -167,10 +168,10 @@ def _partition(document: PartitionDocument) -> Partition:
 
 
 def _champion(context: Context) -> ChampionRef | None:
-    current = context.state.get(context.name, "champion", "current")
+    current = current_champion(context)
     if current is None:
         return None
-    version = registered(context, current["version"])
+    version = registered(context, current.version)
     until = version.tags.get("tidemill.trained_until")
     return ChampionRef(
         version.version,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+from tidemill.loop.documents.champion import ReignDocument
 from tidemill.loop.documents.partition import PartitionDocument
 from tidemill.loop.documents.signal import SignalDocument
 from tidemill.loop.documents.store import read_all
@@ -28,7 +29,7 @@ def policy_results(
     """One row of the table, with its daily losses. `sabotaged` are versions that were spoilt after evaluation."""
     outcomes = sum(day.n for day in days)
     turns = [turn for turn in read_all(state, loop, TurnDocument) if turn.champion is not None]
-    reigns = state.documents(loop, "reign")
+    reigns = read_all(state, loop, ReignDocument)
     broken = {fault["day"] for fault in faults}
     trained_on = {day for turn in turns for day in turn.partitions if day in broken}
     return {
@@ -38,7 +39,7 @@ def policy_results(
         "trainings": len(turns),
         "promotions": len(reigns) - 1 if reigns else 0,
         "sabotaged": len(sabotaged),
-        "sabotaged_promoted": len({reign["version"] for reign in reigns} & sabotaged),
+        "sabotaged_promoted": len({reign.version for reign in reigns} & sabotaged),
         "corrupted_days_trained_on": len(trained_on),
         "daily": [{"day": day.day.isoformat(), "n": day.n, "loss": round(day.loss, 6)} for day in days],
     }
@@ -65,10 +66,10 @@ def loop_results(
         "rollouts_unfinished": [r["challenger"] for r in rollouts if r["status"] in ("running", "paused")],
         "faults": [_fault(fault, partitions) for fault in faults],
         "events": [_event(entry) for entry in state.ledger(loop) if entry["event"] in TOLD],
-        "champions": _champions(state.documents(loop, "reign"), end),
+        "champions": _champions(read_all(state, loop, ReignDocument), end),
         "rollouts": [_rollout(rollout, sabotaged) for rollout in rollouts],
         "signals": [
-            {"day": s.recorded_at.isoformat()[:10], "kind": s.reason, "message": s.message}
+            {"day": _day(s.recorded_at), "kind": s.reason, "message": s.message}
             for s in read_all(state, loop, SignalDocument)
         ],
         "quarantines": [{"day": id, "reason": live[id].reason, "message": live[id].message} for id in sorted(held)],
@@ -83,16 +84,20 @@ def _fault(fault: dict[str, Any], partitions: dict[str, PartitionDocument]) -> d
     return {**fault, "caught": not judged.admitted, "reason": judged.reason, "message": judged.message}
 
 
+def _day(moment: datetime) -> str:
+    return moment.isoformat()[:10]
+
+
 def _event(entry: dict[str, Any]) -> dict[str, Any]:
     event = {"day": entry["at"][:10], "event": entry["event"], "reason": entry["reason"], "message": entry["message"]}
     version = entry.get("evidence", {}).get("version")
     return event if version is None else {**event, "version": version}
 
 
-def _champions(reigns: list[dict[str, Any]], end: date) -> list[dict[str, Any]]:
-    ends = [reign["since"][:10] for reign in reigns[1:]] + [end.isoformat()]
+def _champions(reigns: list[ReignDocument], end: date) -> list[dict[str, Any]]:
+    ends = [_day(reign.since) for reign in reigns[1:]] + [end.isoformat()]
     return [
-        {"version": reign["version"], "from": reign["since"][:10], "to": to, "reason": reign["reason"]}
+        {"version": reign.version, "from": _day(reign.since), "to": to, "reason": reign.reason}
         for reign, to in zip(reigns, ends, strict=True)
     ]
 
@@ -120,13 +125,13 @@ def _calibrators(state: State, loop: str) -> list[dict[str, Any]]:
         if entry["event"] in ("calibrator.serving", "calibrator.withdrawn"):
             version = entry["evidence"]["version"]
             switched.setdefault(version, []).append((entry["at"], entry["event"] == "calibrator.serving"))
-    reigns = state.documents(loop, "reign")
+    reigns = read_all(state, loop, ReignDocument)
     rows = []
     for reign, following in zip(reigns, [*reigns[1:], None], strict=True):
-        until = following["since"] if following else "9999"
-        version = reign["version"]
+        until = following.since.isoformat() if following else "9999"
+        version = reign.version
         for fit in state.documents(loop, f"calibrator/{version}"):
-            if reign["since"] <= fit["fitted_at"] < until:
+            if reign.since.isoformat() <= fit["fitted_at"] < until:
                 on = [serving for at, serving in switched.get(version, []) if at <= fit["fitted_at"]]
                 rows.append({"day": fit["fitted_at"][:10], "version": version, "intercept": fit["intercept"],
                              "slope": fit["slope"], "serving": bool(on and on[-1])})  # fmt: skip

@@ -21,6 +21,7 @@ from .champions import current_champion
 from .context import Context
 from .documents.blocks import DayDocument, Served, VersionDay
 from .documents.partition import PartitionDocument
+from .documents.repair import CalibratorDocument
 from .evidence import DAY
 from .looking import looked_at, may_have_changed
 
@@ -73,7 +74,7 @@ def _close(context: Context, id: str, day: datetime, known: Arrival, now: dateti
 def _version(context: Context, rows: pd.DataFrame, day: str) -> VersionDay:
     raw, score, label = rows["raw"].to_numpy(float), score_of(rows), label_of(rows)
     candidate = candidate_calibrator(context, str(rows["version"].iloc[0]), before=day)
-    corrected = None if candidate is None else apply(raw, candidate["intercept"], candidate["slope"])
+    corrected = None if candidate is None else apply(raw, candidate.intercept, candidate.slope)
     return VersionDay(
         n=len(rows),
         loss=mean(log_loss_rows(score, label)),
@@ -84,10 +85,10 @@ def _version(context: Context, rows: pd.DataFrame, day: str) -> VersionDay:
     )
 
 
-def candidate_calibrator(context: Context, version: str, before: str) -> dict[str, Any] | None:
+def candidate_calibrator(context: Context, version: str, before: str) -> CalibratorDocument | None:
     """The latest correction fitted only on days before `before`: its gain on that day is an honest one."""
-    fits = [fit for fit in context.calibrators(version) if fit["through"] < before]
-    return max(fits, key=lambda fit: str(fit["through"]), default=None)
+    fits = [fit for fit in context.calibrators(version) if fit.through < before]
+    return max(fits, key=lambda fit: fit.through, default=None)
 
 
 def faulty_days(context: Context) -> set[str]:

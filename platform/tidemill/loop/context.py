@@ -13,7 +13,8 @@ from tidemill.stats.summary import Summary
 
 from .counting import Keys
 from .documents.partition import PartitionDocument
-from .documents.store import Kind, Reader, read_one
+from .documents.repair import CalibratorDocument
+from .documents.store import Kind, Reader, kind_of, read_one
 from .errors import TidemillError
 from .evidence import Evidence
 from .ports import (
@@ -138,9 +139,10 @@ class Context:
             self._summaries[wanted] = Summary.from_dict({k: v for k, v in stored.items() if k != "digest"})
         return self._summaries[wanted]
 
-    def calibrators(self, version: str) -> list[dict[str, Any]]:
+    def calibrators(self, version: str) -> list[CalibratorDocument]:
         """Every correction fitted for a version, oldest first."""
-        return self.state.documents(self.name, f"calibrator/{version}")
+        return self.documents(CalibratorDocument, version)
 
-    def put_calibrator(self, document: dict[str, Any]) -> None:
-        self.state.put_once(self.name, f"calibrator/{document['version']}", document["id"], document)
+    def put_calibrator(self, fitted: CalibratorDocument) -> None:
+        kind = kind_of(CalibratorDocument, fitted.version)
+        self.state.put_once(self.name, kind, fitted.id, fitted.stored())

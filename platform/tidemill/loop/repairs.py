@@ -11,8 +11,10 @@ from tidemill.stats.calibration import fit
 from . import standing
 from .blocks import sound_days
 from .champions import current_champion
-from .context import Context, Event, Write
+from .context import Context, Event
 from .documents.blocks import DayDocument
+from .documents.repair import CalibratorDocument, RepairDocument, latest_calibrator
+from .documents.store import to_write
 from .ids import digest_of
 from .model import Calibrator
 
@@ -38,7 +40,7 @@ def recalibrate(context: Context, now: datetime) -> None:
 
 def _refit(context: Context, version: str, blocks: list[DayDocument], now: datetime) -> None:
     through = blocks[-1].id
-    if any(document["through"] == through for document in context.calibrators(version)):
+    if any(fitted.through == through for fitted in context.calibrators(version)):
         return
     since = datetime.fromisoformat(through) - context.spec.model.recalibrate.window + timedelta(days=1)
     window = [block for block in blocks if datetime.fromisoformat(block.id) >= since]
@@ -48,18 +50,18 @@ def _refit(context: Context, version: str, blocks: list[DayDocument], now: datet
 
     rows = pd.concat([_rows(context, version, block) for block in window])
     intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float), rows["day"].to_numpy())
-    document = {
-        "id": f"{version}@{through}",
-        "digest": digest_of([version, [block.id for block in window], len(rows), intercept, slope]),
-        "version": version,
-        "through": through,
-        "days": len(window),
-        "rows": len(rows),
-        "intercept": float(intercept),
-        "slope": float(slope),
-        "fitted_at": now.isoformat(),
-    }
-    context.put_calibrator(document)
+    fitted = CalibratorDocument(
+        id=f"{version}@{through}",
+        digest=digest_of([version, [block.id for block in window], len(rows), intercept, slope]),
+        version=version,
+        through=through,
+        days=len(window),
+        rows=len(rows),
+        intercept=float(intercept),
+        slope=float(slope),
+        fitted_at=now,
+    )
+    context.put_calibrator(fitted)
 
 
 def _rows(context: Context, version: str, block: DayDocument) -> pd.DataFrame:
@@ -69,21 +71,28 @@ def _rows(context: Context, version: str, block: DayDocument) -> pd.DataFrame:
 
 
 def _decide(context: Context, version: str, days: list[DayDocument], now: datetime) -> None:
-    before = context.state.get(context.name, "repair", version) or {"serving": False, "through": ""}
+    before = context.document(RepairDocument, version)
     through = f"{days[-1].id}/{len(days)}"  # a day may close after a later one
-    if before["through"] == through:
+    if before is not None and before.through == through:
         return
+    served = before is not None and before.serving
     gains = [
         RepairBlock(day.id, own.n, own.raw_loss - own.candidate_loss)
         for day in days
         if (own := day.versions[version]).candidate_loss is not None and own.raw_loss is not None
     ]
-    verdict = repair(tuple(gains), serving=before["serving"])
+    verdict = repair(tuple(gains), serving=served)
     serving = verdict.action is RepairAction.SERVE
-    document = {"version": version, "serving": serving, "through": through, "reason": str(verdict.reason),
-                "message": verdict.message, "evidence": dict(verdict.evidence)}  # fmt: skip
-    write = Write("repair", version, document)
-    if serving == before["serving"]:
+    document = RepairDocument(
+        version=version,
+        serving=serving,
+        through=through,
+        reason=str(verdict.reason),
+        message=verdict.message,
+        evidence=dict(verdict.evidence),
+    )
+    write = to_write(document, version)
+    if serving == served:
         context.state.transact(context.name, [write])
         return
     name = "calibrator.serving" if serving else "calibrator.withdrawn"
@@ -94,4 +103,5 @@ def _decide(context: Context, version: str, days: list[DayDocument], now: dateti
 
 def serving_calibrator(context: Context, version: str) -> Calibrator | None:
     """The latest correction of a version, if its place is earned."""
-    return standing.serving_calibrator(context.state, context.name, version)
+    decided = context.document(RepairDocument, version)
+    return latest_calibrator(context.calibrators(version)) if decided is not None and decided.serving else None

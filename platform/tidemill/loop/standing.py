@@ -9,6 +9,7 @@ from tidemill.decisions.verdict import Reason
 
 from .documents.champion import ChampionDocument
 from .documents.partition import PartitionDocument
+from .documents.repair import CalibratorDocument, RepairDocument, latest_calibrator
 from .documents.signal import SignalDocument
 from .documents.store import read_all, read_one
 from .documents.turn import TurnDocument
@@ -58,13 +59,10 @@ def running_rollout(state: State, loop: str) -> dict[str, Any] | None:
 
 def serving_calibrator(state: State, loop: str, version: str) -> Calibrator | None:
     """The latest correction of a version, if its place is earned."""
-    decided = state.get(loop, "repair", version)
-    fits = state.documents(loop, f"calibrator/{version}")
-    if decided is None or not decided["serving"] or not fits:
+    decided = read_one(state, loop, RepairDocument, version)
+    if decided is None or not decided.serving:
         return None
-    latest = max(fits, key=lambda document: str(document["through"]))
-    fitted_at = datetime.fromisoformat(latest["fitted_at"])
-    return Calibrator(latest["digest"], version, latest["intercept"], latest["slope"], fitted_at)
+    return latest_calibrator(read_all(state, loop, CalibratorDocument, version))
 
 
 def step_of(rollout: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidemill.loop.documents.champion import ReignDocument
 from tidemill.loop.documents.partition import PartitionDocument
+from tidemill.loop.documents.repair import CalibratorDocument
 from tidemill.loop.documents.signal import SignalDocument
 from tidemill.loop.documents.store import read_all
 from tidemill.loop.documents.turn import TurnDocument
@@ -130,9 +131,9 @@ def _calibrators(state: State, loop: str) -> list[dict[str, Any]]:
     for reign, following in zip(reigns, [*reigns[1:], None], strict=True):
         until = following.since.isoformat() if following else "9999"
         version = reign.version
-        for fit in state.documents(loop, f"calibrator/{version}"):
-            if reign.since.isoformat() <= fit["fitted_at"] < until:
-                on = [serving for at, serving in switched.get(version, []) if at <= fit["fitted_at"]]
-                rows.append({"day": fit["fitted_at"][:10], "version": version, "intercept": fit["intercept"],
-                             "slope": fit["slope"], "serving": bool(on and on[-1])})  # fmt: skip
+        for fit in read_all(state, loop, CalibratorDocument, version):
+            if reign.since.isoformat() <= (fitted_at := fit.fitted_at.isoformat()) < until:
+                on = [serving for at, serving in switched.get(version, []) if at <= fitted_at]
+                rows.append({"day": _day(fit.fitted_at), "version": version, "intercept": fit.intercept,
+                             "slope": fit.slope, "serving": bool(on and on[-1])})  # fmt: skip
     return rows

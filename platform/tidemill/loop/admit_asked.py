@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
@@ -12,12 +11,13 @@ from .batch_facts import read_facts
 from .context import Context, Event
 from .delivered_labels import labels_from, take_labels
 from .documents.partition import PartitionDocument
+from .documents.request import RequestDocument
 from .documents.store import to_write
 from .incidents import answer_incidents
 from .model import Partition
 
 
-def admit_by_hand(context: Context, request: dict[str, Any], said: str, now: datetime) -> None:
+def admit_by_hand(context: Context, request: RequestDocument, said: str, now: datetime) -> None:
     """One partition, or with `since` each that is only unlike history, from there on: that is how the world is now, and
     later partitions are compared with it.
 
@@ -25,9 +25,9 @@ def admit_by_hand(context: Context, request: dict[str, Any], said: str, now: dat
     column may be gone for good: days after it are then expected to lack it, too.
     """
     delivered = {partition.id: partition for partition in context.ports.source.partitions()}
-    since = request.get("since")
+    since = request.since
     partitions = context.documents(PartitionDocument)
-    for held in held_since(partitions, since) if since else _named(partitions, request["target"]):
+    for held in held_since(partitions, since) if since else _named(partitions, request.target):
         if held.id in delivered:
             _admit(context, held, delivered[held.id], said, now)
     if since:
@@ -40,7 +40,7 @@ def held_since(documents: list[PartitionDocument], since: str) -> list[Partition
     return sorted((d for d in held if d.id >= since), key=lambda d: d.id)
 
 
-def _named(documents: list[PartitionDocument], id: str) -> list[PartitionDocument]:
+def _named(documents: list[PartitionDocument], id: str | None) -> list[PartitionDocument]:
     return [d for d in documents if d.id == id and not d.admitted]
 
 

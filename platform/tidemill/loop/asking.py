@@ -9,6 +9,7 @@ from tidemill.decisions.verdict import Reason
 
 from .documents.champion import ChampionDocument
 from .documents.partition import PartitionDocument
+from .documents.request import RequestDocument
 from .documents.store import read_all, read_one
 from .errors import NothingToDo
 from .ids import digest_of
@@ -30,8 +31,8 @@ def ask(
     since: str | None = None,
 ) -> dict[str, Any]:
     """Records a person's request; with `once`, however often it is asked under that name. What is admitted is one
-    `partition`, or what is unlike history from the partition `since` on. Raises NothingToDo where the present state has
-    no place for it."""
+    `partition`, or what is unlike history from the partition `since` on. Returns what was recorded, as others are
+    told of it. Raises NothingToDo where the present state has no place for it."""
     rollouts = [r for r in state.documents(loop, "rollout") if r["status"] in ("running", "paused")]
     champion = read_one(state, loop, ChampionDocument, "current")
     if what in OF_ROLLOUT and not rollouts:
@@ -45,20 +46,19 @@ def ask(
         target = rollouts[-1]["id"]
     elif what == "admit":
         target = partition or since
-    moment = now.isoformat()
-    request: dict[str, Any] = {
-        "id": digest_of([what, by, note, moment] if once is None else [what, once]),
-        "what": what,
-        "by": by,
-        "note": note,
-        "at": moment,
-        "target": target,
-        "handled_at": None,
-    }
-    if since is not None:
-        request["since"] = since
-    state.put_once(loop, "request", request["id"], request)
-    return request
+    request = RequestDocument(
+        id=digest_of([what, by, note, now.isoformat()] if once is None else [what, once]),
+        what=what,
+        by=by,
+        note=note,
+        at=now,
+        target=target,
+        handled_at=None,
+        since=since,
+    )
+    stored = request.stored()
+    state.put_once(loop, RequestDocument.kind, request.id, stored)
+    return {key: value for key, value in stored.items() if key != "v"}
 
 
 def _refuse_idle(state: State, loop: str, partition: str | None, since: str | None) -> None:

@@ -11,6 +11,7 @@ from tidemill.decisions.verdict import Reason
 from .champions import current_champion
 from .context import Context, Event, Write
 from .documents.champion import ChampionDocument
+from .documents.request import RequestDocument
 from .documents.rollout import RolloutDocument
 from .errors import VersionUnknown
 from .ids import digest_of
@@ -96,11 +97,8 @@ def _tried(context: Context) -> RolloutDocument | None:
     rollout = open_rollout(context)
     if rollout is None or not rollout.steps:
         return None
-    asked = context.state.documents(context.name, "request")
-    aborted = any(
-        request["what"] == "abort" and request["target"] == rollout.id and request["handled_at"] is None
-        for request in asked
-    )
+    asked = context.documents(RequestDocument)
+    aborted = any(request.what == "abort" and request.target == rollout.id and request.open for request in asked)
     return None if aborted else rollout
 
 

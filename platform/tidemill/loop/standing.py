@@ -10,6 +10,7 @@ from tidemill.decisions.verdict import Reason
 from .documents.champion import ChampionDocument
 from .documents.partition import PartitionDocument
 from .documents.repair import CalibratorDocument, RepairDocument, latest_calibrator
+from .documents.request import RequestDocument
 from .documents.signal import SignalDocument
 from .documents.store import read_all, read_one
 from .documents.turn import TurnDocument
@@ -105,10 +106,9 @@ def _failures(state: State, loop: str) -> list[dict[str, Any]]:
 
 
 def _requests(state: State, loop: str) -> list[dict[str, Any]]:
-    asked = [request for request in state.documents(loop, "request") if request["handled_at"] is None]
+    asked = [request for request in read_all(state, loop, RequestDocument) if request.open]
     return [
-        {key: request[key] for key in ("id", "what", "by", "note", "at", "target", "since") if key in request}
-        for request in asked
+        {key: value for key, value in request.stored().items() if key not in ("v", "handled_at")} for request in asked
     ]
 
 

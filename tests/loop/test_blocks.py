@@ -113,7 +113,7 @@ def test_what_is_measured_of_old_days_is_their_final_share_and_how_late_each_cla
     label(it, KEYS[40:80], FIRST + 4 * DAY, 1.0)
     close_days(it.context, FIRST + 16 * DAY)
     (measured,) = it.context.state.documents(it.context.name, "arrival")[:1]
-    assert measured == {"id": "2024-03-01", "due": 100, "share": 0.8, "ages": {"0": 3600.0, "1": 3 * 86400.0}}
+    assert measured == {"v": 1, "id": "2024-03-01", "due": 100, "share": 0.8, "ages": {"0": 3600.0, "1": 3 * 86400.0}}
 
 
 def test_labels_that_come_while_a_day_is_read_are_seen_by_the_next_look(tmp_path: Path) -> None:

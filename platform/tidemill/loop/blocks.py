@@ -22,6 +22,7 @@ from .context import Context
 from .documents.blocks import DayDocument, Served, VersionDay
 from .documents.partition import PartitionDocument
 from .documents.repair import CalibratorDocument
+from .documents.store import read_where
 from .evidence import DAY
 from .looking import looked_at, may_have_changed
 
@@ -94,10 +95,8 @@ def candidate_calibrator(context: Context, version: str, before: str) -> Calibra
 def faulty_days(context: Context) -> set[str]:
     """Days whose data is at fault: what a model does with it is no evidence about the model. A day that is merely
     unlike history is: the world may have changed, and that is what evidence is for."""
-    partitions = context.documents(PartitionDocument)
-    return {
-        partition.id for partition in partitions if not partition.admitted and partition.reason != Reason.UNLIKE_HISTORY
-    }
+    held = read_where(context.state, context.name, PartitionDocument, status="quarantined")
+    return {partition.id for partition in held if partition.reason != Reason.UNLIKE_HISTORY}
 
 
 def sound_days(context: Context) -> list[DayDocument]:

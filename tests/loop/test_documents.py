@@ -121,8 +121,8 @@ def test_every_document_of_the_release_before_is_read_by_its_type_and_nothing_of
     assert read > 100
 
 
-def test_every_kind_that_the_loop_writes_has_a_type(tmp_path: Path) -> None:
-    """Over a turn, a rollout, a correction, a request and a rollback."""
+def test_every_kind_that_the_loop_writes_has_a_type_or_is_listed_as_having_none(tmp_path: Path) -> None:
+    """Over a month with turns, corrections and a request; but for OTHERS, which have none yet."""
     it = small(tmp_path, SmallWorld(rows=60, turn=date(2020, 2, 15)))
     it.replay.bootstrap()
     for _ in zip(range(30), it.replay.days(), strict=False):

@@ -9,6 +9,7 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
+from stored import partition
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.init import write_project
 from tidemill.cli.main import PODS, VERBS, cli
@@ -26,7 +27,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SqlState:
     monkeypatch.chdir(tmp_path)
     state = SqlState("sqlite:///.tidemill/state.db")
     for day, status in (("2026-01-29", "admitted"), ("2026-01-30", "quarantined"), ("2026-01-31", "quarantined")):
-        state.put("shop", "partition", day, {"id": day, "status": status})
+        state.put("shop", "partition", day, partition(day, status=status))
     return state
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from stored import partition, turn
 from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
@@ -26,12 +26,13 @@ def status() -> list[str]:
 
 
 def put_turn(state: SqlState, id: str, status: str, reason: str, message: str) -> None:
-    state.put("shop", "turn", id, {"id": id, "status": status, "reason": reason, "message": message})
+    state.put("shop", "turn", id, turn(id, status=status, reason=reason, message=message))
 
 
 def hold(state: SqlState, id: str) -> None:
-    held: dict[str, Any] = {"id": id, "status": "quarantined", "reason": "ExpectationFailed", "rows": 3}
-    state.put("shop", "partition", id, {**held, "message": f"Partition {id} fails.", "judged_at": id})
+    said = f"Partition {id} fails."
+    held = partition(id, status="quarantined", reason="ExpectationFailed", message=said, rows=3)
+    state.put("shop", "partition", id, held)
 
 
 def test_where_nothing_happened_it_says_how_to_begin(shop_state: SqlState) -> None:
@@ -88,9 +89,8 @@ def test_a_lasting_change_is_a_question(shop_state: SqlState) -> None:
 
 
 def test_admit_since_asks_for_all_from_a_day_on(shop_state: SqlState) -> None:
-    shop_state.put(
-        "shop", "partition", "2026-01-30", {"id": "2026-01-30", "status": "quarantined", "reason": "UnlikeHistory"}
-    )
+    held = partition("2026-01-30", status="quarantined", reason="UnlikeHistory")
+    shop_state.put("shop", "partition", "2026-01-30", held)
     asked = CliRunner().invoke(cli, ["admit", "--since", "2026-01-29", "--by", "ann"])
     assert asked.exit_code == 0, asked.output
     (request,) = shop_state.documents("shop", "request")

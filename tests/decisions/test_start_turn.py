@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tidemill.decisions.signals import Signal
 from tidemill.decisions.start_turn import MONTH, StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import Limits
 
 NOW = datetime(2013, 6, 1, tzinfo=UTC)
 LIMITS = Limits()
-MANUAL = {"kind": "Manual", "id": "manual-1"}
-SCHEDULE = {"kind": "Schedule", "id": "schedule-2013-05-27T04:00Z"}
-PERFORMANCE = {"kind": "Performance", "id": "performance-2013-05-30"}
+MANUAL = Signal(Reason.MANUAL, "manual-1", "")
+SCHEDULE = Signal(Reason.SCHEDULE, "schedule-2013-05-27T04:00Z", "")
+PERFORMANCE = Signal(Reason.PERFORMANCE, "performance-2013-05-30", "")
 READY = TurnFacts(NOW, (SCHEDULE,), True, False, False, (NOW - timedelta(days=10),), 5000, 50_000)
 
 
@@ -26,7 +27,7 @@ def days_ago(*days: float) -> tuple[datetime, ...]:
 def test_a_pending_signal_starts_a_turn_and_is_named() -> None:
     verdict = start(READY, LIMITS, 2000)
     assert (verdict.action, verdict.reason) == (StartAction.START, Reason.SCHEDULE)
-    assert SCHEDULE["id"] in verdict.message
+    assert SCHEDULE.id in verdict.message
     json.dumps(verdict.evidence)
 
 
@@ -79,7 +80,7 @@ def test_what_is_waited_for_is_in_the_evidence() -> None:
     assert of(turns_started=days_ago(2)) == {"until": (NOW + timedelta(days=1)).isoformat()}
     spent = of(turns_started=days_ago(29, 25, 20, 15, 10, 5))
     assert spent == {"until": (NOW + timedelta(days=1)).isoformat(), "recent": 6}
-    assert of() == {"signals": [SCHEDULE["id"]], "admitted_rows": 50_000, "new_outcomes": 5000}
+    assert of() == {"signals": [SCHEDULE.id], "admitted_rows": 50_000, "new_outcomes": 5000}
 
 
 @pytest.mark.parametrize("change", [{"turns_started": days_ago(2)}, {"new_outcomes": 0}])

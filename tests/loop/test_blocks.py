@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from small_world import Small
+from stored import partition
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.blocks import close_days, sound_days
 from tidemill.loop.looking import LATE
@@ -88,8 +89,7 @@ def test_the_history_that_came_with_its_labels_says_how_many_are_usual(tmp_path:
     frame = pd.DataFrame({"id": [f"h{n}" for n in range(50)], "at": FIRST - 30 * DAY, "x": 0.0, "z": 0.0})
     (tmp_path / "data").mkdir()
     frame.to_parquet(tmp_path / "data" / "2024-01-31.parquet", index=False)
-    partition = {"id": "2024-01-31", "status": "admitted", "reason": "Admitted"}
-    it.context.state.put(it.context.name, "partition", "2024-01-31", partition)
+    it.context.state.put(it.context.name, "partition", "2024-01-31", partition("2024-01-31"))
     label(it, [f"h{n}" for n in range(40)], FIRST)
     asked(it)
     label(it, KEYS[:78], NOON + HOUR)
@@ -105,8 +105,7 @@ def test_a_young_history_says_it_too_by_its_largest_share_and_is_asked_again_the
     frame = pd.DataFrame({"id": [f"h{n}" for n in range(50)], "at": FIRST - DAY, "x": 0.0, "z": 0.0})
     (tmp_path / "data").mkdir()
     frame.to_parquet(tmp_path / "data" / "2024-02-29.parquet", index=False)
-    partition = {"id": "2024-02-29", "status": "admitted", "reason": "Admitted"}
-    it.context.state.put(it.context.name, "partition", "2024-02-29", partition)
+    it.context.state.put(it.context.name, "partition", "2024-02-29", partition("2024-02-29"))
     label(it, [f"h{n}" for n in range(40)], FIRST)
     asked(it)
     label(it, KEYS[:79], NOON + HOUR)
@@ -125,7 +124,7 @@ def test_what_is_measured_of_old_days_is_their_final_share_and_how_late_each_cla
     label(it, KEYS[40:80], FIRST + 4 * DAY, 1.0)
     close_days(it.context, FIRST + 16 * DAY)
     (measured,) = it.context.state.documents(it.context.name, "arrival")[:1]
-    assert measured == {"id": "2024-03-01", "due": 100, "share": 0.8, "ages": {"0": 3600.0, "1": 3 * 86400.0}}
+    assert measured == {"v": 1, "id": "2024-03-01", "due": 100, "share": 0.8, "ages": {"0": 3600.0, "1": 3 * 86400.0}}
 
 
 def test_labels_that_come_while_a_day_is_read_are_seen_by_the_next_look(tmp_path: Path) -> None:
@@ -178,7 +177,7 @@ def test_a_day_whose_data_is_at_fault_is_no_evidence_and_one_unlike_history_is(t
     close_days(it.context, MORNING)
 
     def held_for(reason: Reason) -> dict[str, Any]:
-        return {"id": "2024-03-01", "status": "quarantined", "reason": str(reason)}
+        return partition("2024-03-01", status="quarantined", reason=str(reason))
 
     it.context.state.put(it.context.name, "partition", "2024-03-01", held_for(Reason.UNLIKE_HISTORY))
     assert [day.id for day in sound_days(it.context)] == ["2024-03-01"]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stored
 from small_world import Small, events, small
 from tidemill.adapters.local.inline import InlinePipelines
 from tidemill.decisions.verdict import Reason
+from tidemill.loop.documents.turn import TurnDocument
 from tidemill.loop.images import code_in, doubt, moved
 from tidemill.loop.model import Phase, TurnRequest, TurnStatus
 from tidemill.loop.tick import settle, tick
@@ -17,8 +19,8 @@ from tidemill.loop.tick import settle, tick
 ONE, TWO = "sha256:" + 64 * "1", "sha256:" + 64 * "2"
 
 
-def turn(id: str, number: int = 2, image: str = "me/it:1", **more: Any) -> dict[str, Any]:
-    return {"id": id, "number": number, "image": image, **more}
+def turn(id: str, number: int = 2, image: str = "me/it:1", **more: Any) -> TurnDocument:
+    return TurnDocument.read(stored.turn(id, number=number, image=image, **more))
 
 
 class Fails(InlinePipelines):
@@ -96,7 +98,7 @@ def test_a_turn_that_runs_another_image_of_the_same_name_is_told_once(tmp_path: 
     ],
 )
 def test_an_image_moved_where_steps_or_the_last_turn_of_its_name_ran_another(
-    now: list[str], before: list[dict[str, Any]], said: str
+    now: list[str], before: list[TurnDocument], said: str
 ) -> None:
     found = moved(turn("b", 4), now, before)
     assert said in found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from small_world import Small
+from stored import partition
 from tidemill.loop.in_order import known_until
 from tidemill.loop.pairs import close_pairs
 from tried_versions import DAY, FIRST, HOUR, ask, label, rollout, tried
@@ -59,7 +60,7 @@ def test_a_day_without_requests_is_no_gap(tmp_path: Path) -> None:
 def test_a_day_whose_data_is_at_fault_is_no_gap(tmp_path: Path) -> None:
     it = tried(tmp_path)
     lived(it, [0, 2, 3])
-    held = {"id": "2024-03-02", "status": "quarantined", "reason": "ExpectationFailed"}
+    held = partition("2024-03-02", status="quarantined", reason="ExpectationFailed")
     it.context.state.put(it.context.name, "partition", "2024-03-02", held)
     now = FIRST + 4 * DAY + HOUR
     assert known_until(it.context, rollout(it), now) == now

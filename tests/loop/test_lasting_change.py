@@ -21,7 +21,8 @@ from tidemill.loop.standing import standing
 CHAMPION = {
     "version": "1",
     "excess": 0.0,
-    "since": "2020-01-01",
+    "since": "2020-01-01T00:00:00+00:00",
+    "first_since": "2020-01-01T00:00:00+00:00",
     "reason": "Bootstrap",
     "previous": None,
     "baseline": "2",

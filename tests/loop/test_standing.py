@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from small_world import Small, small
+from stored import partition, turn
 from tidemill.adapters.sql.state import SqlState
 from tidemill.loop.asking import ask
 from tidemill.loop.plan import plan
@@ -32,7 +33,7 @@ def stands(world: Small) -> dict[str, Any]:
 
 
 def a_turn(id: str, status: str, reason: str, message: str) -> dict[str, Any]:
-    return {"id": id, "status": status, "reason": reason, "message": message}
+    return turn(id, status=status, reason=reason, message=message)
 
 
 def test_what_waits_is_what_the_last_tick_said(world: Small) -> None:
@@ -60,7 +61,7 @@ def test_a_plan_leaves_what_waits_as_it_was(world: Small) -> None:
 
 def test_a_request_is_told_of_until_a_tick_acted_on_it(world: Small) -> None:
     state, name = world.context.state, world.context.name
-    state.put(name, "partition", "2020-01-02", {"id": "2020-01-02", "status": "quarantined", "rows": 0})
+    state.put(name, "partition", "2020-01-02", partition("2020-01-02", status="quarantined"))
     ask(state, name, "admit", "ann", "looked", NOW, "2020-01-02")
     (asked,) = stands(world)["requests"]
     assert (asked["what"], asked["by"], asked["note"], asked["target"]) == ("admit", "ann", "looked", "2020-01-02")
@@ -89,7 +90,8 @@ def test_of_held_back_partitions_the_one_judged_last_says_why(state: SqlState) -
         ("2020-01-03", "quarantined", "Empty", "2020-01-04"),
         ("2020-01-05", "admitted", "Admitted", "2020-01-10"),
     ]:
-        document = {"id": id, "status": status, "reason": reason, "message": "", "judged_at": judged, "rows": 0}
+        judged_at = datetime.fromisoformat(judged).replace(tzinfo=UTC)
+        document = partition(id, status=status, reason=reason, judged_at=judged_at)
         state.put("small", "partition", id, document)
     found = standing(state, "small", 0, NOW)
     assert found["partitions"]["quarantined"] == 2

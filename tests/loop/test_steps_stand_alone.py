@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from small_world import Small, SmallWorld, events, model_loop, small
 from tidemill.loop.asking import ask
+from tidemill.loop.documents.request import RequestDocument
 from tidemill.loop.errors import LeaseHeld, TemporaryError
 from tidemill.loop.failures import BACK_OFF
 from tidemill.loop.model import Role
@@ -151,8 +152,10 @@ def test_a_step_that_fails_again_and_again_is_tried_again_within_a_minute(tmp_pa
 def test_what_a_person_asks_for_wakes_a_step_that_rests(tmp_path: Path) -> None:
     it = small(tmp_path)
     it.replay.bootstrap()
-    it.context.state.put("small", "request", "x", {"handled_at": None, "what": "nothing", "target": None, "id": "x",
-                                                   "by": "ann", "note": ""})  # fmt: skip
+    nothing = RequestDocument(
+        id="x", what="nothing", by="ann", note="", at=it.clock.now(), target=None, handled_at=None
+    )  # fmt: skip
+    it.context.state.put("small", "request", "x", nothing.stored())
     listed = it.context.ports.source.partitions
     it.context.state.put(
         "small", "tick", "failures",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.testclient import TestClient
+from stored import partition, turn
 from tidemill.adapters.scoped_state import ScopedState
 from tidemill.adapters.sql.catalog import SharedCatalog
 from tidemill.adapters.sql.database import Database
@@ -61,15 +62,16 @@ def add_loop(state: ScopedState, name: str, **more: Any) -> None:
                "message": "Version 2 is tried.", "started_at": NOW.isoformat(),
                "steps": [{"index": 0, "shadow": 1.0, "started_at": NOW.isoformat()}]}  # fmt: skip
     champion = {"version": "1", "since": NOW.isoformat(), "reason": "Bootstrap", "previous": None, "baseline": None,
-                "turn": "t1"}  # fmt: skip
+                "turn": "t1", "first_since": NOW.isoformat(), "excess": 0.0}  # fmt: skip
     writes = [
         Write("loop", "self", {"since": NOW.isoformat(), "spec": {}, **more}),
         Write("champion", "current", champion),
         Write("rollout", "r1", rollout),
-        Write("turn", "t1", {"id": "t1", "status": "accepted", "reason": "Accepted", "message": "Better."}),
-        Write("partition", "2013-03-01", {"id": "2013-03-01", "status": "admitted", "rows": 1200}),
-        Write("partition", "2013-03-02", {"id": "2013-03-02", "status": "quarantined", "rows": 3,
-                                          "reason": "ExpectationFailed", "message": "Partition 2013-03-02 fails."}),
+        Write("turn", "t1", turn("t1", status="accepted", reason="Accepted", message="Better.")),
+        Write("partition", "2013-03-01", partition("2013-03-01", rows=1200)),
+        Write("partition", "2013-03-02", partition(
+            "2013-03-02", rows=3, status="quarantined", reason="ExpectationFailed",
+            message="Partition 2013-03-02 fails.")),
         Write("block", "2013-03-01", {"id": "2013-03-01", "served": {"n": 7, "loss": 0.5}}),
         Write("tick", "waiting", {"waiting": [
             {"event": "turn.waiting", "reason": "RolloutRunning", "message": "A challenger is being rolled out."}]}),

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tidemill.loop.documents.store import read_all
+from tidemill.loop.documents.turn import TurnDocument
+
 if TYPE_CHECKING:
     from tidemill.loop.context import Context
     from tidemill.loop.ports import State
@@ -20,7 +23,7 @@ def release(state: State, loop: str, reopen: Callable[[Mapping[str, Any] | None]
     Raises TidemillError where it cannot be done now; doing it again is harmless."""
     with state.lease(loop):
         about = state.get(loop, "loop", "self")
-        if any(turn["status"] == "running" for turn in state.documents(loop, "turn")):
+        if any(turn.running for turn in read_all(state, loop, TurnDocument)):
             # By the spec that the last tick followed: the present one may be no ModelLoop at all.
             from tidemill.loop.harvest import cancel_turn
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
+from tidemill.loop.documents.champion import ChampionDocument
+from tidemill.loop.documents.partition import PartitionDocument
+from tidemill.loop.documents.store import read_all, read_one
+from tidemill.loop.documents.turn import TurnDocument
 from tidemill.loop.standing import running_rollout, step_of
 from tidemill.loop.tick import TickReport
 from tidemill.spec.loop_status import ModelLoopStatus
@@ -30,10 +34,10 @@ def loop_status(
     """`before` is the present status: a condition keeps its time while it stays what it is, and `Ready` stays where the
     tick did not come to see what answers. `lastTick` is left out: it is written with whatever else changes."""
     name, state = context.name, context.state
-    champion = state.get(name, "champion", "current")
+    champion = read_one(state, name, ChampionDocument, "current")
     rollout = running_rollout(state, name)
-    turns = state.documents(name, "turn")
-    partitions = [partition["status"] for partition in state.documents(name, "partition")]
+    turns = read_all(state, name, TurnDocument)
+    partitions = [partition.status for partition in read_all(state, name, PartitionDocument)]
     facts = [reconciled, _training(report)]
     if is_routed(failures):
         facts.append(_ready(report, champion))
@@ -41,9 +45,9 @@ def loop_status(
         facts.append(Fact("Ready", "Unknown", reconciled.reason, reconciled.message))
     status = {
         "observedGeneration": generation,
-        "champion": None if champion is None else {key: champion[key] for key in ("version", "since")},
+        "champion": None if champion is None else {"version": champion.version, "since": champion.since.isoformat()},
         "rollout": None if rollout is None else _rollout(name, rollout),
-        "turn": None if not turns else {key: turns[-1][key] for key in ("id", "status", "reason")},
+        "turn": None if not turns else _turn(turns[-1]),
         "partitions": {"admitted": partitions.count("admitted"), "quarantined": partitions.count("quarantined")},
         "conditions": conditions(facts, generation, before, now),
     }
@@ -68,6 +72,10 @@ def paused_status(generation: int, before: Mapping[str, Any], now: datetime) -> 
     return failed_status(ConditionReason.PAUSED, message, generation, before, now)
 
 
+def _turn(turn: TurnDocument) -> dict[str, Any]:
+    return {"id": turn.id, "status": turn.status, "reason": turn.reason}
+
+
 def _rollout(loop: str, rollout: dict[str, Any]) -> dict[str, Any]:
     held = rollout.get("held") or rollout["status"] == "paused"
     return {
@@ -77,7 +85,7 @@ def _rollout(loop: str, rollout: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ready(report: TickReport, champion: Mapping[str, Any] | None) -> Fact:
+def _ready(report: TickReport, champion: ChampionDocument | None) -> Fact:
     waiting = {event.event: event for event in report.waiting}
     if champion is None:
         why = waiting.get("turn.waiting")
@@ -89,7 +97,7 @@ def _ready(report: TickReport, champion: Mapping[str, Any] | None) -> Fact:
     unready = waiting.get("serving.waiting") or waiting.get("champion.unready")
     if unready is not None:
         return Fact("Ready", "False", unready.reason, unready.message)
-    return Fact("Ready", "True", ConditionReason.SERVING, f"Version {champion['version']} answers.")
+    return Fact("Ready", "True", ConditionReason.SERVING, f"Version {champion.version} answers.")
 
 
 def _training(report: TickReport) -> Fact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.spec.model_loop import Limits
 
+from .signals import Signal
 from .verdict import Reason, Verdict
 
 MONTH = timedelta(days=30)
@@ -24,13 +25,13 @@ class StartAction(StrEnum):
 
 @dataclass(frozen=True)
 class TurnFacts:
-    """`signals` are the pending documents (`kind`, `id`); `turns_started` the starts of all turns of at least the last
+    """`signals` are those that are pending; `turns_started` the starts of all turns of at least the last
     30 days, or of longer; `new_outcomes` are labels that arrived since the last turn began; `empty_place` is where data
     is looked for while none ever arrived; `last_end` is how the last turn ended (failed: ...) where it made nothing;
     `edited` tells that spec or code are others than that turn's."""
 
     now: datetime
-    signals: Sequence[Mapping[str, Any]]
+    signals: Sequence[Signal]
     champion_exists: bool
     turn_running: bool
     rollout_running: bool
@@ -56,7 +57,7 @@ def start(facts: TurnFacts, limits: Limits, min_rows: int) -> Verdict[StartActio
         if (verdict := policy(facts, limits, min_rows)) is not None:
             return verdict
     reason = _reason(facts)
-    names = [str(signal["id"]) for signal in facts.signals]
+    names = [signal.id for signal in facts.signals]
     why = ", ".join(names) or "there is no champion yet"
     evidence = {"signals": names, "admitted_rows": facts.admitted_rows, "new_outcomes": facts.new_outcomes}
     return Verdict(StartAction.START, reason, f"A turn starts on {facts.admitted_rows} rows: {why}.", evidence)
@@ -144,12 +145,12 @@ POLICIES: tuple[Policy, ...] = (
 
 
 def _reason(facts: TurnFacts) -> Reason:
-    kinds = {str(signal["kind"]) for signal in facts.signals}
+    kinds = {signal.kind for signal in facts.signals}
     return next((reason for reason in _WEIGHT if reason in kinds), Reason.BOOTSTRAP)
 
 
 def _manual(facts: TurnFacts) -> bool:
-    return any(signal["kind"] == Reason.MANUAL for signal in facts.signals)
+    return any(signal.kind is Reason.MANUAL for signal in facts.signals)
 
 
 def _a_person(facts: TurnFacts) -> bool:
@@ -158,7 +159,7 @@ def _a_person(facts: TurnFacts) -> bool:
 
 
 def _pending(facts: TurnFacts) -> str:
-    return ", ".join(str(signal["id"]) for signal in facts.signals) or "The first turn"
+    return ", ".join(signal.id for signal in facts.signals) or "The first turn"
 
 
 def _time(moment: datetime) -> str:

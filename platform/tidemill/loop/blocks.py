@@ -17,8 +17,12 @@ from tidemill.stats.calibration import apply
 from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
 from .arrival import arrival, measure_arrivals
+from .champions import current_champion
 from .context import Context
 from .documents.blocks import DayDocument, Served, VersionDay
+from .documents.partition import PartitionDocument
+from .documents.repair import CalibratorDocument
+from .documents.store import read_where
 from .evidence import DAY
 from .looking import looked_at, may_have_changed
 
@@ -27,10 +31,10 @@ if TYPE_CHECKING:
 
 
 def close_days(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None:
         return
-    first = midnight(datetime.fromisoformat(champion["first_since"]))
+    first = midnight(champion.first_since)
     measure_arrivals(context, first, now)
     closed = {str(block["id"]) for block in context.state.documents(context.name, DayDocument.kind)}
     label = context.spec.data.label
@@ -71,7 +75,7 @@ def _close(context: Context, id: str, day: datetime, known: Arrival, now: dateti
 def _version(context: Context, rows: pd.DataFrame, day: str) -> VersionDay:
     raw, score, label = rows["raw"].to_numpy(float), score_of(rows), label_of(rows)
     candidate = candidate_calibrator(context, str(rows["version"].iloc[0]), before=day)
-    corrected = None if candidate is None else apply(raw, candidate["intercept"], candidate["slope"])
+    corrected = None if candidate is None else apply(raw, candidate.intercept, candidate.slope)
     return VersionDay(
         n=len(rows),
         loss=mean(log_loss_rows(score, label)),
@@ -82,21 +86,17 @@ def _version(context: Context, rows: pd.DataFrame, day: str) -> VersionDay:
     )
 
 
-def candidate_calibrator(context: Context, version: str, before: str) -> dict[str, Any] | None:
+def candidate_calibrator(context: Context, version: str, before: str) -> CalibratorDocument | None:
     """The latest correction fitted only on days before `before`: its gain on that day is an honest one."""
-    fits = [fit for fit in context.calibrators(version) if fit["through"] < before]
-    return max(fits, key=lambda fit: str(fit["through"]), default=None)
+    fits = [fit for fit in context.calibrators(version) if fit.through < before]
+    return max(fits, key=lambda fit: fit.through, default=None)
 
 
 def faulty_days(context: Context) -> set[str]:
     """Days whose data is at fault: what a model does with it is no evidence about the model. A day that is merely
     unlike history is: the world may have changed, and that is what evidence is for."""
-    partitions = context.state.documents(context.name, "partition")
-    return {
-        partition["id"]
-        for partition in partitions
-        if partition["status"] == "quarantined" and partition["reason"] != Reason.UNLIKE_HISTORY
-    }
+    held = read_where(context.state, context.name, PartitionDocument, status="quarantined")
+    return {partition.id for partition in held if partition.reason != Reason.UNLIKE_HISTORY}
 
 
 def sound_days(context: Context) -> list[DayDocument]:

@@ -12,6 +12,9 @@ from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
 from .counting import Keys
+from .documents.partition import PartitionDocument
+from .documents.repair import CalibratorDocument
+from .documents.store import Kind, Reader, kind_of, read_one
 from .errors import TidemillError
 from .evidence import Evidence
 from .ports import (
@@ -78,6 +81,7 @@ class Context:
     refused: TidemillError | None = None
     followed: dict[str, Keys] = field(default_factory=dict)
     evidence: Evidence = field(init=False)
+    _reader: Reader = field(default_factory=Reader)
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,6 +108,17 @@ class Context:
     def state(self) -> State:
         return self.ports.state
 
+    def document(self, type: type[Kind], id: str) -> Kind | None:
+        return read_one(self.state, self.name, type, id)
+
+    def documents(self, type: type[Kind], of: str = "") -> list[Kind]:
+        """In the order in which they were first put; `of` as of `read_all`."""
+        return self._reader.all(self.state, self.name, type, of)
+
+    def forget(self) -> None:
+        """At the end of a tick: a thousand loops that rest keep no documents in memory."""
+        self._reader.forget()
+
     def record(self, event: Event, writes: list[Write], id: str) -> None:
         """Writes and their line in the ledger, all or none; then tells whoever wants to know."""
         document = {"reason": str(event.reason), "message": event.message, "evidence": event.evidence}
@@ -114,19 +129,20 @@ class Context:
     def wait(self, event: Event) -> None:
         self.waiting.append(event)
 
-    def summary(self, document: dict[str, Any]) -> Summary | None:
+    def summary(self, document: PartitionDocument) -> Summary | None:
         """The summary of an admitted partition, read once per content; None where none was made (gate off)."""
-        wanted = (document["id"], document["digest"])
+        wanted = (document.id, document.digest)
         if wanted not in self._summaries:
-            stored = self.state.get(self.name, "summary", document["id"])
+            stored = self.state.get(self.name, "summary", document.id)
             if stored is None:
                 return None
             self._summaries[wanted] = Summary.from_dict({k: v for k, v in stored.items() if k != "digest"})
         return self._summaries[wanted]
 
-    def calibrators(self, version: str) -> list[dict[str, Any]]:
+    def calibrators(self, version: str) -> list[CalibratorDocument]:
         """Every correction fitted for a version, oldest first."""
-        return self.state.documents(self.name, f"calibrator/{version}")
+        return self.documents(CalibratorDocument, version)
 
-    def put_calibrator(self, document: dict[str, Any]) -> None:
-        self.state.put_once(self.name, f"calibrator/{document['version']}", document["id"], document)
+    def put_calibrator(self, fitted: CalibratorDocument) -> None:
+        kind = kind_of(CalibratorDocument, fitted.version)
+        self.state.put_once(self.name, kind, fitted.id, fitted.stored())

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from .context import Context
+from .documents.request import RequestDocument
 from .errors import TemporaryError, TidemillError
 
 # Between attempts at a step that fails; the first is the next tick. A minute at most: whoever mends a bucket or a file
@@ -38,7 +39,7 @@ class Failures:
             "steps", {}
         )
         self._steps = {name: dict(step) for name, step in self._stored.items()}
-        self._wake = any(request["handled_at"] is None for request in context.state.documents(context.name, "request"))
+        self._wake = any(request.open for request in context.documents(RequestDocument))
 
     def rests(self, step: str) -> bool:
         """Whether it failed too short a while ago. What a person asks for wakes every step."""

@@ -3,10 +3,11 @@ tomorrow, and what it names today is known once a Pod has run it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from tidemill.spec.forms import image_digest
+
+from .documents.turn import TurnDocument
 
 
 def code_in(reference: str) -> str:
@@ -21,10 +22,10 @@ def doubt(reference: str) -> str:
     return f" The code is known by the name {reference} alone: if another image has that name now, name it by digest."
 
 
-def moved(turn: Mapping[str, Any], digests: Iterable[str], before: Iterable[Mapping[str, Any]]) -> str:
+def moved(turn: TurnDocument, digests: Iterable[str], before: Iterable[TurnDocument]) -> str:
     """What to say where the steps of `turn` ran another image than each other, or than the last turn `before` whose
     image had the same reference; empty where they did not, or nobody knows."""
-    image, now = turn.get("image"), list(digests)
+    image, now = turn.image, list(digests)
     if not image or not now or image_digest(image) is not None:
         return ""
     remedy = (
@@ -32,13 +33,13 @@ def moved(turn: Mapping[str, Any], digests: Iterable[str], before: Iterable[Mapp
         "turn is known before it runs."
     )
     if len(now) > 1:
-        return f"Steps of turn {turn['id']} ran different images of the name {image}: {', '.join(now)}. {remedy}"
-    known = (past for past in before if past.get("image") == image and past.get("image_digests"))
-    last = max(known, key=lambda past: int(past["number"]), default=None)
-    if last is None or last["image_digests"] == now:
+        return f"Steps of turn {turn.id} ran different images of the name {image}: {', '.join(now)}. {remedy}"
+    known = (past for past in before if past.image == image and past.image_digests)
+    last = max(known, key=lambda past: past.number, default=None)
+    if last is None or last.image_digests is None or list(last.image_digests) == now:
         return ""
-    ran = ", ".join(last["image_digests"])
-    return f"Another image has the name {image}: turn {last['id']} ran {ran}, turn {turn['id']} {now[0]}. {remedy}"
+    ran = ", ".join(last.image_digests)
+    return f"Another image has the name {image}: turn {last.id} ran {ran}, turn {turn.id} {now[0]}. {remedy}"
 
 
 def _without_tag(image: str) -> str:

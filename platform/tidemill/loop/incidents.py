@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from tidemill.decisions.lasting import Judged, Run, incidents
 from tidemill.decisions.verdict import Reason
 
 from .context import Context, Event, Write
+from .documents.partition import PartitionDocument
 from .incident import ANSWERED, KIND, OPEN, OVER, Incident, stored_incidents
 
 
-def is_in_incident(context: Context, id: str, documents: Sequence[Mapping[str, Any]]) -> bool:
+def is_in_incident(context: Context, id: str, documents: Sequence[PartitionDocument]) -> bool:
     """Whether a held partition is one of an incident's, which tells of it."""
     return any(id in run.partitions for run in _runs(documents, stored_incidents(context.state, context.name)))
 
 
-def note_incidents(context: Context, documents: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def note_incidents(context: Context, documents: Sequence[PartitionDocument], now: datetime) -> None:
     """Opens, continues and ends incidents as the partitions' documents have it. Idempotent."""
     stored = stored_incidents(context.state, context.name)
     unclaimed = {incident.id: incident for incident in stored if incident.state == OPEN}
@@ -40,13 +40,13 @@ def answer_incidents(context: Context, since: str, said: str, now: datetime) -> 
             _note(context, incident, answered, now)
 
 
-def _runs(documents: Sequence[Mapping[str, Any]], stored: Sequence[Incident]) -> list[Run]:
+def _runs(documents: Sequence[PartitionDocument], stored: Sequence[Incident]) -> list[Run]:
     closed = [incident for incident in stored if incident.state != OPEN]
     judged = [
-        Judged(document["id"], document.get("reason") == Reason.UNLIKE_HISTORY, tuple(document.get("moved", ())))
-        for document in sorted(documents, key=lambda document: str(document["id"]))
-        if document.get("reason") in (Reason.ADMITTED, Reason.UNLIKE_HISTORY)
-        and not any(incident.covers(document["id"]) for incident in closed)
+        Judged(document.id, document.reason == Reason.UNLIKE_HISTORY, document.moved or ())
+        for document in sorted(documents, key=lambda document: document.id)
+        if document.reason in (Reason.ADMITTED, Reason.UNLIKE_HISTORY)
+        and not any(incident.covers(document.id) for incident in closed)
     ]
     return incidents(judged)
 

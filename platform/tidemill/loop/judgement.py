@@ -4,10 +4,10 @@ judged anew."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from .context import Context
+from .documents.partition import PartitionDocument
 from .ids import digest_of
 from .turn.files import read_bytes
 
@@ -30,7 +30,7 @@ def _suite(context: Context) -> str:
         return "unreadable"
 
 
-def stands_otherwise(document: Mapping[str, Any], now: Standing) -> bool:
+def stands_otherwise(document: PartitionDocument, now: Standing) -> bool:
     """Whether a held partition was judged by other words than those that hold `now`. One that was judged before this
     was written down stays as it was."""
-    return document["status"] == "quarantined" and document.get("judged_by") not in (None, now())
+    return not document.admitted and document.judged_by not in (None, now())

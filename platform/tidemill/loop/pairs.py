@@ -22,6 +22,7 @@ from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
 
 from .arrival import arrival
 from .blocks import faulty_days, label_of, midnight, score_of
+from .champions import current_champion
 from .context import Context
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument
@@ -45,10 +46,10 @@ def dependence(context: Context, now: datetime) -> Dependence:
     declared = context.spec.rollout.judge.block
     if declared != "auto":
         return Dependence(round(declared.total_seconds() / 3600), False, None)
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None:
         return Dependence(_WHOLE_DAY, False, None)
-    rows = _residual_rows(context, champion["version"], now)
+    rows = _residual_rows(context, champion.version, now)
     if rows is None:
         return Dependence(_WHOLE_DAY, False, None)
     score, label = score_of(rows), label_of(rows)

@@ -10,8 +10,11 @@ from tidemill.stats.calibration import fit
 
 from . import standing
 from .blocks import sound_days
-from .context import Context, Event, Write
+from .champions import current_champion
+from .context import Context, Event
 from .documents.blocks import DayDocument
+from .documents.repair import CalibratorDocument, RepairDocument, latest_calibrator
+from .documents.store import to_write
 from .ids import digest_of
 from .model import Calibrator
 
@@ -22,11 +25,11 @@ MIN_ROWS = 200  # fewer outcomes say less about intercept and slope than the ide
 
 
 def recalibrate(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None or context.spec.model.recalibrate.when == "never":
         return
     rollout = standing.running_rollout(context.state, context.name)
-    versions = [champion["version"]] + ([] if rollout is None else [rollout["challenger"]])
+    versions = [champion.version] + ([] if rollout is None else [rollout["challenger"]])
     days = sound_days(context)
     for version in versions:
         mine = [day for day in days if version in day.versions]
@@ -37,7 +40,7 @@ def recalibrate(context: Context, now: datetime) -> None:
 
 def _refit(context: Context, version: str, blocks: list[DayDocument], now: datetime) -> None:
     through = blocks[-1].id
-    if any(document["through"] == through for document in context.calibrators(version)):
+    if any(fitted.through == through for fitted in context.calibrators(version)):
         return
     since = datetime.fromisoformat(through) - context.spec.model.recalibrate.window + timedelta(days=1)
     window = [block for block in blocks if datetime.fromisoformat(block.id) >= since]
@@ -47,18 +50,18 @@ def _refit(context: Context, version: str, blocks: list[DayDocument], now: datet
 
     rows = pd.concat([_rows(context, version, block) for block in window])
     intercept, slope = fit(rows["raw"].to_numpy(float), rows["label"].to_numpy(float), rows["day"].to_numpy())
-    document = {
-        "id": f"{version}@{through}",
-        "digest": digest_of([version, [block.id for block in window], len(rows), intercept, slope]),
-        "version": version,
-        "through": through,
-        "days": len(window),
-        "rows": len(rows),
-        "intercept": float(intercept),
-        "slope": float(slope),
-        "fitted_at": now.isoformat(),
-    }
-    context.put_calibrator(document)
+    fitted = CalibratorDocument(
+        id=f"{version}@{through}",
+        digest=digest_of([version, [block.id for block in window], len(rows), intercept, slope]),
+        version=version,
+        through=through,
+        days=len(window),
+        rows=len(rows),
+        intercept=float(intercept),
+        slope=float(slope),
+        fitted_at=now,
+    )
+    context.put_calibrator(fitted)
 
 
 def _rows(context: Context, version: str, block: DayDocument) -> pd.DataFrame:
@@ -68,21 +71,28 @@ def _rows(context: Context, version: str, block: DayDocument) -> pd.DataFrame:
 
 
 def _decide(context: Context, version: str, days: list[DayDocument], now: datetime) -> None:
-    before = context.state.get(context.name, "repair", version) or {"serving": False, "through": ""}
+    before = context.document(RepairDocument, version)
     through = f"{days[-1].id}/{len(days)}"  # a day may close after a later one
-    if before["through"] == through:
+    if before is not None and before.through == through:
         return
+    served = before is not None and before.serving
     gains = [
         RepairBlock(day.id, own.n, own.raw_loss - own.candidate_loss)
         for day in days
         if (own := day.versions[version]).candidate_loss is not None and own.raw_loss is not None
     ]
-    verdict = repair(tuple(gains), serving=before["serving"])
+    verdict = repair(tuple(gains), serving=served)
     serving = verdict.action is RepairAction.SERVE
-    document = {"version": version, "serving": serving, "through": through, "reason": str(verdict.reason),
-                "message": verdict.message, "evidence": dict(verdict.evidence)}  # fmt: skip
-    write = Write("repair", version, document)
-    if serving == before["serving"]:
+    document = RepairDocument(
+        version=version,
+        serving=serving,
+        through=through,
+        reason=str(verdict.reason),
+        message=verdict.message,
+        evidence=dict(verdict.evidence),
+    )
+    write = to_write(document, version)
+    if serving == served:
         context.state.transact(context.name, [write])
         return
     name = "calibrator.serving" if serving else "calibrator.withdrawn"
@@ -93,4 +103,5 @@ def _decide(context: Context, version: str, days: list[DayDocument], now: dateti
 
 def serving_calibrator(context: Context, version: str) -> Calibrator | None:
     """The latest correction of a version, if its place is earned."""
-    return standing.serving_calibrator(context.state, context.name, version)
+    decided = context.document(RepairDocument, version)
+    return latest_calibrator(context.calibrators(version)) if decided is not None and decided.serving else None

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
+from tidemill.decisions.signals import Signal
 from tidemill.decisions.verdict import Reason
 
 from .admit_asked import admit_by_hand
 from .asking import OF_ROLLOUT
 from .asking import ask as ask
-from .champions import crown
+from .champions import crown, current_champion
 from .context import Context, Event, Write
+from .documents.champion import ReignDocument
+from .documents.request import RequestDocument
 from .documents.rollout import RolloutDocument
+from .documents.signal import SignalDocument
+from .documents.store import to_write
 from .errors import LeaseHeld
 from .promise import promised
 from .rollouts import abort, approve, hold, open_rollout
@@ -21,8 +25,8 @@ from .rollouts import abort, approve, hold, open_rollout
 def handle_requests(context: Context, now: datetime) -> None:
     """Each stands alone: one that cannot be carried out now is raised after the others were, and is tried again."""
     failed: Exception | None = None
-    for request in context.state.documents(context.name, "request"):
-        if request["handled_at"] is None:
+    for request in context.documents(RequestDocument):
+        if request.open:
             try:
                 _handle(context, request, now)
             except LeaseHeld:
@@ -33,51 +37,44 @@ def handle_requests(context: Context, now: datetime) -> None:
         raise failed
 
 
-def _handle(context: Context, request: dict[str, Any], now: datetime) -> None:
-    done = Write("request", request["id"], {**request, "handled_at": now.isoformat()})
-    said = f"by {request['by']}" + (f": {request['note']}" if request["note"] else "")
-    what = request["what"]
+def _handle(context: Context, request: RequestDocument, now: datetime) -> None:
+    done = to_write(request.model_copy(update={"handled_at": now}), request.id)
+    said = f"by {request.by}" + (f": {request.note}" if request.note else "")
+    what = request.what
     rollout = open_rollout(context)
     if what == "train":
-        signal: dict[str, Any] = {
-            "id": f"manual-{request['id']}",
-            "kind": str(Reason.MANUAL),
-            "message": f"Asked for {said}",
-            "evidence": {},
-            "recorded_at": now.isoformat(),
-            "consumed_by": None,
-        }
+        signal = SignalDocument.of(Signal(Reason.MANUAL, f"manual-{request.id}", f"Asked for {said}"), now)
         event = Event(now, "signal.recorded", Reason.MANUAL, f"A turn was asked for {said}.")
-        context.record(event, [Write("signal", signal["id"], signal), done], f"request/{request['id']}")
-    elif what in OF_ROLLOUT and rollout is not None and rollout.id == request["target"]:
+        context.record(event, [to_write(signal, signal.id), done], f"request/{request.id}")
+    elif what in OF_ROLLOUT and rollout is not None and rollout.id == request.target:
         if what in ("pause", "resume"):
             _hold(context, rollout, what == "pause", request, said, done, now)
         elif what == "approve":
-            approve(context, rollout, said, f"request/{request['id']}", [done], now)
+            approve(context, rollout, said, f"request/{request.id}", [done], now)
         else:
             abort(context, rollout, Reason.ABORTED_BY_PERSON, f"aborted {said}", now)
             context.state.transact(context.name, [done])
     elif what == "admit":
         admit_by_hand(context, request, said, now)
         context.state.transact(context.name, [done])
-    elif what == "rollback" and _is_champion(context, request["target"]):
-        _roll_back(context, rollout, said, done, request["id"], now)
+    elif what == "rollback" and _is_champion(context, request.target):
+        _roll_back(context, rollout, said, done, request.id, now)
     else:
         context.state.transact(context.name, [done])  # what it was about is over: asked twice, or too late
 
 
 def _hold(
-    context: Context, rollout: RolloutDocument, held: bool, request: dict[str, Any], said: str, done: Write,
+    context: Context, rollout: RolloutDocument, held: bool, request: RequestDocument, said: str, done: Write,
     now: datetime,
 ) -> None:  # fmt: skip
     reason = Reason.PAUSED_BY_PERSON if held else Reason.RESUMED_BY_PERSON
     message = f"Version {rollout.challenger} {'stays where it is' if held else 'goes on'}, as asked {said}."
-    hold(context, rollout, held, reason, message, f"request/{request['id']}", [done], now)
+    hold(context, rollout, held, reason, message, f"request/{request.id}", [done], now)
 
 
-def _is_champion(context: Context, version: str) -> bool:
-    current = context.state.get(context.name, "champion", "current")
-    return current is not None and current["version"] == version and current["previous"] is not None
+def _is_champion(context: Context, version: str | None) -> bool:
+    current = current_champion(context)
+    return current is not None and current.version == version and current.previous is not None
 
 
 def _roll_back(
@@ -85,16 +82,16 @@ def _roll_back(
 ) -> None:
     if rollout is not None:
         abort(context, rollout, Reason.SUPERSEDED, f"the champion it was compared with was rolled back {said}", now)
-    current = context.state.get(context.name, "champion", "current")
-    assert current is not None
-    reigns = [r for r in context.state.documents(context.name, "reign") if r["version"] == current["previous"]]
+    current = current_champion(context)
+    assert current is not None and current.previous is not None, "asked for where there is an earlier one"
+    reigns = [reign for reign in context.documents(ReignDocument) if reign.version == current.previous]
     result = {
-        "register": {"baseline_version": reigns[-1]["baseline"] if reigns else current["baseline"]},
-        "evaluate": promised(reigns[-1] if reigns else {}),
+        "register": {"baseline_version": reigns[-1].baseline if reigns else current.baseline},
+        "evaluate": reigns[-1].promised if reigns else promised({}),
     }
-    turn = reigns[-1]["turn"] if reigns else ""
-    writes = crown(context, current["previous"], turn, result, now, Reason.ROLLED_BACK_BY_PERSON)
-    message = f"Version {current['previous']} serves again instead of {current['version']}, rolled back {said}."
-    evidence = {"version": current["previous"], "previous": current["version"]}
+    turn = reigns[-1].turn if reigns else ""
+    writes = crown(context, current.previous, turn, result, now, Reason.ROLLED_BACK_BY_PERSON)
+    message = f"Version {current.previous} serves again instead of {current.version}, rolled back {said}."
+    evidence = {"version": current.previous, "previous": current.version}
     event = Event(now, "champion.rolled_back", Reason.ROLLED_BACK_BY_PERSON, message, evidence)
     context.record(event, [*writes, done], f"request/{id}")

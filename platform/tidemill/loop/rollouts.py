@@ -11,10 +11,11 @@ from tidemill.decisions.verdict import Reason, Verdict
 from tidemill.spec.model_loop import Rollout as Rules
 
 from . import standing
-from .champions import crown
+from .champions import crown, current_champion
 from .context import Context, Event, Write
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument, RolloutStep, Status
+from .documents.turn import TurnDocument
 from .in_order import known_until
 from .model import Readiness
 from .operation import audited_share, close_operation, operational_blocks
@@ -31,17 +32,17 @@ def open_rollout(context: Context) -> RolloutDocument | None:
     return None if stored is None else RolloutDocument.read(stored)
 
 
-def begin_rollout(context: Context, turn: Mapping[str, Any], result: Mapping[str, Any], now: datetime) -> list[Write]:
+def begin_rollout(context: Context, turn: TurnDocument, result: Mapping[str, Any], now: datetime) -> list[Write]:
     """With the rules of the present spec and the length of a block as it is known now: neither changes later."""
     challenger = result["register"]["version"]
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     assert champion is not None, "a rollout begins only where there is a champion"
     blocks = dependence(context, now)
     document = RolloutDocument(
-        id=turn["id"],
+        id=turn.id,
         challenger=challenger,
-        champion=champion["version"],
-        turn=turn["id"],
+        champion=champion.version,
+        turn=turn.id,
         status="running",
         reason=str(Reason.STARTED),
         message=f"Version {challenger} waits to be ready.",

@@ -8,7 +8,10 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .champions import current_champion
 from .context import Context, Event, Write
+from .documents.champion import ChampionDocument
+from .documents.request import RequestDocument
 from .documents.rollout import RolloutDocument
 from .errors import VersionUnknown
 from .ids import digest_of
@@ -19,24 +22,24 @@ from .versions import registered
 
 
 def reconcile_route(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None:
         context.wait(Event(now, "serving.waiting", Reason.NOT_READY, "There is no champion to serve yet."))
         return
     fallback = _fallback(context, champion)
-    ready = {version: _prepare(context, version) for version in {champion["version"], *fallback}}
-    standing = [version for version in (champion["version"], *fallback) if ready[version].ready]
+    ready = {version: _prepare(context, version) for version in {champion.version, *fallback}}
+    standing = [version for version in (champion.version, *fallback) if ready[version].ready]
     if not standing:
-        context.wait(Event(now, "serving.waiting", Reason.NOT_READY, ready[champion["version"]].message))
+        context.wait(Event(now, "serving.waiting", Reason.NOT_READY, ready[champion.version].message))
         return
-    if standing[0] != champion["version"]:
-        reason = ready[champion["version"]].reason or Reason.NOT_READY
+    if standing[0] != champion.version:
+        reason = ready[champion.version].reason or Reason.NOT_READY
         message = (
-            f"Champion {champion['version']} cannot serve ({ready[champion['version']].message}); version "
+            f"Champion {champion.version} cannot serve ({ready[champion.version].message}); version "
             f"{standing[0]} answers instead. Run `tidemill rollback`, or restore the model's files."
         )
         context.wait(Event(now, "champion.unready", reason, message))
-        arms: tuple[Arm, ...] = (_stand_in(context, standing[0], champion["version"]),)
+        arms: tuple[Arm, ...] = (_stand_in(context, standing[0], champion.version),)
     else:
         arms = _arms(context, standing[0], _tried(context))
     route = Route(context.name, arms, tuple(standing[1:]))
@@ -94,11 +97,8 @@ def _tried(context: Context) -> RolloutDocument | None:
     rollout = open_rollout(context)
     if rollout is None or not rollout.steps:
         return None
-    asked = context.state.documents(context.name, "request")
-    aborted = any(
-        request["what"] == "abort" and request["target"] == rollout.id and request["handled_at"] is None
-        for request in asked
-    )
+    asked = context.documents(RequestDocument)
+    aborted = any(request.what == "abort" and request.target == rollout.id and request.open for request in asked)
     return None if aborted else rollout
 
 
@@ -109,9 +109,10 @@ def _prepare(context: Context, version: str) -> Readiness:
         return Readiness(False, str(error))
 
 
-def _fallback(context: Context, champion: dict[str, Any]) -> tuple[str, ...]:
-    named = (champion[kind] for kind in context.spec.serving.fallback)
-    return tuple(dict.fromkeys(version for version in named if version is not None))
+def _fallback(context: Context, champion: ChampionDocument) -> tuple[str, ...]:
+    named = {"previous": champion.previous, "baseline": champion.baseline}
+    versions = (named[kind] for kind in context.spec.serving.fallback)
+    return tuple(dict.fromkeys(version for version in versions if version is not None))
 
 
 def _stand_in(context: Context, version: str, champion: str) -> Arm:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from tidemill.decisions import signals as decide
 from tidemill.decisions.performance import PerformanceBlock, performance
@@ -11,28 +10,34 @@ from tidemill.decisions.verdict import Reason
 
 from . import promise
 from .blocks import sound_days
+from .champions import current_champion
 from .context import Context, Event, Write
+from .documents.champion import ChampionDocument, ReignDocument
+from .documents.partition import PartitionDocument
+from .documents.signal import SignalDocument
+from .documents.store import to_write
+from .documents.turn import TurnDocument
 from .incident import stored_incidents
 from .turns import admitted_rows
 
 
 def raise_signals(context: Context, now: datetime) -> None:
-    champion = context.state.get(context.name, "champion", "current")
+    champion = current_champion(context)
     if champion is None:
         return  # the first turn needs no reason
     triggers = context.spec.triggers
-    turns = context.state.documents(context.name, "turn")
+    turns = context.documents(TurnDocument)
     found = decide.schedule(now, triggers.schedule, _last_scheduled(context, turns))
     found += decide.new_data(
         admitted_rows(context),
-        max((turn["rows"] for turn in turns if turn["status"] != "failed"), default=0),
+        max((turn.rows for turn in turns if turn.status != "failed"), default=0),
         None if triggers.new_data is None else triggers.new_data.growth,
     )
     if triggers.performance is not None:
         rule = triggers.performance
         blocks, before = _performance(context, champion)
-        found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion), before)
-    known = {signal["id"] for signal in context.state.documents(context.name, "signal")}
+        found += performance(blocks, rule.tolerance, rule.false_alarms, promise.noise(champion.promised), before)
+    known = {signal.id for signal in context.documents(SignalDocument)}
     for signal in found:
         if signal.id not in known:
             _record(context, signal, now)
@@ -41,40 +46,39 @@ def raise_signals(context: Context, now: datetime) -> None:
 
 
 def _record(context: Context, signal: decide.Signal, now: datetime) -> None:
-    document = {**signal.to_dict(), "recorded_at": now.isoformat(), "consumed_by": None}
+    write = to_write(SignalDocument.of(signal, now), signal.id)
     event = Event(now, "signal.recorded", signal.kind, signal.message, dict(signal.evidence))
-    context.record(event, [Write("signal", signal.id, document)], f"signal/{signal.id}")
+    context.record(event, [write], f"signal/{signal.id}")
 
 
-def _last_scheduled(context: Context, turns: list[dict[str, Any]]) -> datetime:
+def _last_scheduled(context: Context, turns: list[TurnDocument]) -> datetime:
     """When a schedule last started a turn, or when the loop's first turn ended."""
-    scheduled = [t for t in turns if any(str(s).startswith("schedule-") for s in t["signals"])] or turns[:1]
-    moment = scheduled[-1]["started_at"] if scheduled else context.state.get(context.name, "loop", "self")["since"]  # type: ignore[index]
-    return datetime.fromisoformat(moment)
+    scheduled = [t for t in turns if any(s.startswith("schedule-") for s in t.signals)] or turns[:1]
+    if scheduled:
+        return scheduled[-1].started_at
+    return datetime.fromisoformat(context.state.get(context.name, "loop", "self")["since"])  # type: ignore[index]
 
 
-def _performance(context: Context, champion: dict[str, Any]) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
+def _performance(context: Context, champion: ChampionDocument) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
     """What the champion lost and what it promised, since it became champion; and what those before it did."""
-    reigns = [reign for reign in context.state.documents(context.name, "reign") if reign["since"] < champion["since"]]
-    reigns = [*sorted(reigns, key=lambda reign: str(reign["since"])), champion]
+    earlier = [reign for reign in context.documents(ReignDocument) if reign.since < champion.since]
+    reigns = [*sorted(earlier, key=lambda reign: reign.since), champion]
     blocks: list[PerformanceBlock] = []
     before: list[PerformanceBlock] = []
     for day in sound_days(context):
-        closed_at = day.closed_at.isoformat()
-        reign = next((reign for reign in reversed(reigns) if reign["since"] < closed_at), None)
-        own = None if reign is None else day.versions.get(reign["version"])
+        reign = next((reign for reign in reversed(reigns) if reign.since < day.closed_at), None)
+        own = None if reign is None else day.versions.get(reign.version)
         if reign is None or own is None or own.loss is None or own.promised is None:
             continue
-        found = PerformanceBlock(day.id, own.n, own.loss, own.promised + reign["excess"])
+        found = PerformanceBlock(day.id, own.n, own.loss, own.promised + reign.excess)
         (blocks if reign is champion else before).append(found)
     return blocks, before
 
 
 def _drift(context: Context, known: set[str], now: datetime) -> None:
     """Every judged partition counts, admitted or held back: what is held back is where the inputs drift."""
-    partitions = context.state.documents(context.name, "partition")
-    scored = sorted((p for p in partitions if p.get("distance") is not None), key=lambda p: str(p["id"]))
-    blocks = [decide.DriftBlock(p["id"], p["distance"], tuple(map(str, p.get("moved", ())))) for p in scored]
+    partitions = sorted(context.documents(PartitionDocument), key=lambda p: p.id)
+    blocks = [decide.DriftBlock(p.id, p.distance, p.moved or ()) for p in partitions if p.distance is not None]
     changes = [
         decide.Change(i.id, i.since, i.opened_on, i.until, i.columns)
         for i in stored_incidents(context.state, context.name)

@@ -7,6 +7,13 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 
+from .documents.champion import ChampionDocument
+from .documents.partition import PartitionDocument
+from .documents.repair import CalibratorDocument, RepairDocument, latest_calibrator
+from .documents.request import RequestDocument
+from .documents.signal import SignalDocument
+from .documents.store import read_all, read_one
+from .documents.turn import TurnDocument
 from .incident import OPEN, stored_incidents
 from .model import Calibrator
 from .ports import State
@@ -15,25 +22,25 @@ from .ports import State
 def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, Any]:
     """The status document. `known` is the number of labels. Figures are counts of rows or labels; losses are mean log
     loss of what was served; `waiting` is what the last tick left, `requests` what the next one will act on."""
-    partitions = state.documents(loop, "partition")
-    turns = state.documents(loop, "turn")
+    partitions = read_all(state, loop, PartitionDocument)
+    turns = read_all(state, loop, TurnDocument)
     blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
-    admitted = [partition for partition in partitions if partition["status"] == "admitted"]
-    signals = [signal for signal in state.documents(loop, "signal") if signal["consumed_by"] is None]
+    admitted = [partition for partition in partitions if partition.admitted]
+    signals = [signal for signal in read_all(state, loop, SignalDocument) if signal.pending]
     return {
         "loop": loop,
         "at": now.isoformat(),
         "last_tick": (state.get(loop, "tick", "last") or {}).get("at"),
         "champion": _champion(state, loop),
         "rollout": _rollout(state, loop),
-        "turn": None if not turns else {key: turns[-1].get(key) for key in ("id", "status", "reason", "message")},
+        "turn": _turn(turns[-1]) if turns else None,
         "partitions": {
             "admitted": len(admitted),
-            "quarantined": sum(p["status"] == "quarantined" for p in partitions),
-            "rows": sum(partition["rows"] for partition in admitted),
+            "quarantined": len(partitions) - len(admitted),
+            "rows": sum(partition.rows for partition in admitted),
         },
         "outcomes": {"known": known, "joined": sum(block["served"]["n"] for block in blocks)},
-        "signals": [{key: s[key] for key in ("id", "kind", "message")} for s in signals],
+        "signals": [{"id": s.id, "kind": s.reason, "message": s.message} for s in signals],
         "last_days": [{"day": b["id"], **b["served"]} for b in blocks[-3:] if b["served"]["n"]],
         "last_failure": _last_failure(turns),
         "last_quarantined": _last_quarantined(partitions),
@@ -53,13 +60,10 @@ def running_rollout(state: State, loop: str) -> dict[str, Any] | None:
 
 def serving_calibrator(state: State, loop: str, version: str) -> Calibrator | None:
     """The latest correction of a version, if its place is earned."""
-    decided = state.get(loop, "repair", version)
-    fits = state.documents(loop, f"calibrator/{version}")
-    if decided is None or not decided["serving"] or not fits:
+    decided = read_one(state, loop, RepairDocument, version)
+    if decided is None or not decided.serving:
         return None
-    latest = max(fits, key=lambda document: str(document["through"]))
-    fitted_at = datetime.fromisoformat(latest["fitted_at"])
-    return Calibrator(latest["digest"], version, latest["intercept"], latest["slope"], fitted_at)
+    return latest_calibrator(read_all(state, loop, CalibratorDocument, version))
 
 
 def step_of(rollout: dict[str, Any]) -> str:
@@ -70,20 +74,30 @@ def step_of(rollout: dict[str, Any]) -> str:
     return next(f"{name} {step[name]:.0%}" for name in ("shadow", "canary") if name in step)
 
 
-def _last_failure(turns: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _last_failure(turns: list[TurnDocument]) -> dict[str, Any] | None:
     """The turn that ended last, where it made no version: while another one runs, it is still what went wrong."""
-    ended = next((turn for turn in reversed(turns) if turn["status"] != "running"), None)
-    if ended is None or ended["status"] == "accepted":
+    ended = next((turn for turn in reversed(turns) if not turn.running), None)
+    if ended is None or ended.status == "accepted":
         return None
-    return {key: ended.get(key) for key in ("id", "status", "reason", "message", "finished_at")}
+    finished_at = None if ended.finished_at is None else ended.finished_at.isoformat()
+    return {**_turn(ended), "finished_at": finished_at}
 
 
-def _last_quarantined(partitions: list[dict[str, Any]]) -> dict[str, Any] | None:
-    held = [partition for partition in partitions if partition["status"] == "quarantined"]
+def _turn(turn: TurnDocument) -> dict[str, Any]:
+    return {"id": turn.id, "status": turn.status, "reason": turn.reason, "message": turn.message}
+
+
+def _last_quarantined(partitions: list[PartitionDocument]) -> dict[str, Any] | None:
+    held = [partition for partition in partitions if not partition.admitted]
     if not held:
         return None
-    latest = max(held, key=lambda partition: (partition.get("judged_at", ""), str(partition["id"])))
-    return {key: latest.get(key) for key in ("id", "reason", "message", "judged_at")}
+    latest = max(held, key=lambda partition: (partition.judged_at, partition.id))
+    return {
+        "id": latest.id,
+        "reason": latest.reason,
+        "message": latest.message,
+        "judged_at": latest.judged_at.isoformat(),
+    }
 
 
 def _failures(state: State, loop: str) -> list[dict[str, Any]]:
@@ -92,19 +106,25 @@ def _failures(state: State, loop: str) -> list[dict[str, Any]]:
 
 
 def _requests(state: State, loop: str) -> list[dict[str, Any]]:
-    asked = [request for request in state.documents(loop, "request") if request["handled_at"] is None]
+    asked = [request for request in read_all(state, loop, RequestDocument) if request.open]
     return [
-        {key: request[key] for key in ("id", "what", "by", "note", "at", "target", "since") if key in request}
-        for request in asked
+        {key: value for key, value in request.stored().items() if key not in ("v", "handled_at")} for request in asked
     ]
 
 
 def _champion(state: State, loop: str) -> dict[str, Any] | None:
-    current = state.get(loop, "champion", "current")
+    current = read_one(state, loop, ChampionDocument, "current")
     if current is None:
         return None
-    corrected = serving_calibrator(state, loop, current["version"])
-    shown = {key: current[key] for key in ("version", "since", "reason", "previous", "baseline", "turn")}
+    corrected = serving_calibrator(state, loop, current.version)
+    shown = {
+        "version": current.version,
+        "since": current.since.isoformat(),
+        "reason": current.reason,
+        "previous": current.previous,
+        "baseline": current.baseline,
+        "turn": current.turn,
+    }
     calibrator = None
     if corrected is not None:
         calibrator = {"id": corrected.id, "intercept": corrected.intercept, "slope": corrected.slope}

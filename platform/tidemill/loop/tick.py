@@ -80,7 +80,8 @@ def tick(context: Context, now: datetime) -> TickReport:
         _attempt(step, context, now, failures, patient=False)
     _leave_word(context)
     running = running_turn(context)
-    turn = None if running is None else running["id"]
+    turn = None if running is None else running.id
+    context.forget()
     return TickReport(now, tuple(context.events), tuple(context.waiting), turn, failures.kept())
 
 

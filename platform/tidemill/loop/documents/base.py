@@ -24,12 +24,12 @@ class Document(BaseModel):
     """`upgrades[n]` takes the stored form of version n + 1 to that of version n + 2; so the last version is their
     number plus one. A document without a version is of version 1."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
     kind: ClassVar[str]
     upgrades: ClassVar[tuple[Upgrade, ...]] = ()
 
     @classmethod
-    def version(cls) -> int:
+    def schema_version(cls) -> int:
         return len(cls.upgrades) + 1
 
     @classmethod
@@ -37,15 +37,19 @@ class Document(BaseModel):
         """Raises NewerDocument for a version that this release does not know."""
         document = dict(stored)
         version = int(document.pop("v", 1))
-        if version > cls.version():
+        if version > cls.schema_version():
             raise NewerDocument(
                 f"The state store holds a {cls.kind} document of version {version}; this release reads versions up to "
-                f"{cls.version()}. Run the release that wrote it, or a later one."
+                f"{cls.schema_version()}. Run the release that wrote it, or a later one."
             )
         for upgrade in cls.upgrades[version - 1 :]:
             document = upgrade(document)
         return cls.model_validate(document)
 
     def stored(self) -> Stored:
-        """JSON-serialisable; `read` gives an equal document. Fields that are None are left out."""
-        return {"v": self.version(), **self.model_dump(mode="json", exclude_none=True)}
+        """JSON-serialisable; `read` gives an equal document. A field that is None is left out where it has a default;
+        one without a default is stored as null, since other readers expect its key."""
+        given = self.model_dump(mode="json", exclude_none=True, by_alias=True)
+        required = [field.alias or name for name, field in type(self).model_fields.items() if field.is_required()]
+        nulls = [key for key in required if key not in given]
+        return {"v": self.schema_version(), **given, **dict.fromkeys(nulls)}

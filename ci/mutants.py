@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -83,6 +84,7 @@ def sample(seed: int, size: int, only: list[str]) -> list[tuple[Place, Mutation]
     return [(at, rng.choice(everywhere[at])) for at in chosen]
 
 
+@cache  # what is there when the run begins: that is what was copied
 def tests_of(module: str) -> str:
     folder, stem = Path(module).parts[-2], Path(module).stem
     mirrors = (f"tests/{folder}/test_{name}.py" for name in (stem, stem.split("_")[0]))

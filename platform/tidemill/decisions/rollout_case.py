@@ -30,7 +30,6 @@ class RolloutFacts:
 
     now: datetime
     started_at: datetime
-    step_started_at: datetime
     step: int
     ready: bool
     ready_message: str

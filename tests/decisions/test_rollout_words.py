@@ -17,7 +17,14 @@ LATE = START + ROLLOUT.max_duration
 
 @pytest.mark.parametrize(
     ("number", "hours", "said"),
-    [(0, 24, "0 days"), (1, 24, "1 day"), (2, 24, "2 days"), (1, 4, "1 block of 4 h"), (3, 4, "3 blocks of 4 h")],
+    [
+        (0, 24, "0 days"),
+        (1, 24, "1 day"),
+        (0, 4, "0 blocks of 4 h"),
+        (2, 24, "2 days"),
+        (1, 4, "1 block of 4 h"),
+        (3, 4, "3 blocks of 4 h"),
+    ],
 )
 def test_blocks_are_counted_in_days_where_they_are_days(number: int, hours: int, said: str) -> None:
     assert blocks(number, hours) == said

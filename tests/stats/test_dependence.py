@@ -128,7 +128,7 @@ def worst(at: np.ndarray, values: np.ndarray, length: int) -> float:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_hour_is_too_short_where_longer_blocks_vary_more_than_half_again_as_much(seed: int) -> None:
     at, noise, cause = uneven(seed)
-    size = brentq(lambda size: worst(at, noise + size * cause, 1) - 1.5, 0.0, 1.0)
+    size = brentq(lambda size: worst(at, noise + size * cause, 1) - 1.5, 0.0, 1.0, xtol=1e-3)
     assert shortest_block(at, [noise + 0.98 * size * cause]).hours == 1
     assert shortest_block(at, [noise + 1.02 * size * cause]).hours > 1
 
@@ -136,7 +136,9 @@ def test_an_hour_is_too_short_where_longer_blocks_vary_more_than_half_again_as_m
 @pytest.mark.parametrize("seed", [1, 2, 5])
 def test_rows_depend_on_each_other_where_blocks_vary_a_quarter_more_than_rows_tell(seed: int) -> None:
     at, noise, cause = uneven(seed)
-    size = brentq(lambda size: max(spread(at, noise + size * cause, None, each) for each in HOURS) - 1.25, 0.0, 1.0)
+    size = brentq(
+        lambda size: max(spread(at, noise + size * cause, None, each) for each in HOURS) - 1.25, 0.0, 1.0, xtol=1e-3
+    )
     alone, together = (shortest_block(at, [noise + share * size * cause]) for share in (0.98, 1.02))
     assert (alone.hours, alone.single_rows, together.hours, together.single_rows) == (1, True, 1, False)
 

@@ -65,6 +65,7 @@ def test_a_count_of_categories_is_scaled_like_a_poisson_count() -> None:
 @pytest.mark.parametrize(("level", "expected"), [(5.0, 1 / 0.05 / 0.05), (-5.0, 11 / 0.05 / 0.05), (0.0, 6 / 1 / 0.05)])
 def test_a_constant_column_is_measured_by_a_hundredth_of_its_size(level: float, expected: float) -> None:
     assert deviations([number(level, 0.0)] * 20, number(6.0, 0.0), MEAN) == pytest.approx(expected)
+    assert deviations([number(level, 0.0)], number(6.0, 0.0), MEAN) == pytest.approx(expected)
 
 
 def test_a_location_that_moves_is_scaled_by_how_much_it_did() -> None:

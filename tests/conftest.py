@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from left_behind import left
 from postgres_server import PostgresServer, binaries
 
 settings.register_profile("tidemill", deadline=None, print_blob=True)  # machines differ; pytest-timeout ends what hangs
+# A mutant that fails is noticed: nobody reads its smallest example, and the next mutant is none of its business.
+settings.register_profile(
+    "mutants", settings.get_profile("tidemill"), phases=(Phase.explicit, Phase.generate), database=None
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tidemill"))
 
 

@@ -254,3 +254,65 @@ def test_always_registers_whatever_predicts_numbers() -> None:
     bad = replace(GOOD, challenger={"log_loss": 3.0}, rows=1)
     assert accept(bad, Accept(always=True)).action is AcceptAction.ACCEPT
     assert accept(replace(bad, challenger={"log_loss": NAN}), Accept(always=True)).reason is Reason.NOT_A_NUMBER
+
+
+def test_a_gain_at_the_bar_passes_and_one_below_it_does_not() -> None:
+    """Without noise: champion 1/2, challenger 1/4, and figures that are exact in binary."""
+    exact = replace(GOOD, challenger={"log_loss": 0.25}, baseline={"log_loss": 1.0}, champion={"log_loss": 0.5})
+    assert accept(exact, Accept(min_gain=0.25)).action is AcceptAction.ACCEPT
+    assert accept(exact, Accept(min_gain=0.2500001)).reason is Reason.NO_BETTER_THAN_CHAMPION
+    level = replace(exact, champion={"log_loss": 0.25})
+    assert accept(level, RULE).action is AcceptAction.ACCEPT, "as good is enough where nothing more is asked"
+    behind = replace(exact, champion={"log_loss": 0.125})
+    assert accept(behind, Accept(min_gain=-0.125)).action is AcceptAction.ACCEPT
+    assert accept(behind, Accept(min_gain=-0.12)).reason is Reason.NO_BETTER_THAN_CHAMPION
+
+
+@pytest.mark.parametrize("min_gain", [0.0, -0.5])
+def test_a_first_model_that_is_as_good_as_the_baseline_is_no_better(min_gain: float) -> None:
+    level = replace(GOOD, challenger={"log_loss": 0.5}, baseline={"log_loss": 0.5}, champion=None)
+    assert accept(level, Accept(min_gain=min_gain)).reason is Reason.NO_BETTER_THAN_BASELINE
+    assert (
+        accept(replace(level, baseline={"log_loss": 0.5001}), Accept(min_gain=min_gain)).action is AcceptAction.ACCEPT
+    )
+
+
+def test_as_many_rows_as_are_asked_for_are_enough() -> None:
+    assert accept(replace(GOOD, rows=2000), RULE).action is AcceptAction.ACCEPT
+    few = accept(replace(GOOD, rows=1999), RULE)
+    assert few.message == "The hold-out has 1999 labelled rows, accept.minRows is 2000."
+
+
+def test_the_bound_of_a_slice_is_shared_among_those_that_are_judged() -> None:
+    """Of two slices each has 2.5 %: Student's t with six degrees is 2.447, of one 1.943."""
+
+    def verdict(worse: float, others: int) -> AcceptAction:
+        quiet = {f"s{n}": SliceScore(900, 0.5, 0.5, Noise(0.01, 7)) for n in range(others)}
+        small = {"small": SliceScore(199, 0.5, 0.5, Noise(0.01, 7))}
+        bad = SliceScore(900, 0.5 + RULE.slice_tolerance + worse, 0.5, Noise(0.01, 7))
+        return accept(replace(GOOD, slices=slices(JFK=bad, **quiet, **small)), RULE).action
+
+    assert (verdict(0.0195, 0), verdict(0.0193, 0)) == (AcceptAction.REJECT, AcceptAction.ACCEPT)
+    assert (verdict(0.0246, 1), verdict(0.0243, 1)) == (AcceptAction.REJECT, AcceptAction.ACCEPT)
+
+
+def test_a_person_is_told_the_figures_behind_a_rejected_slice() -> None:
+    found = slices(JFK=SliceScore(900, 0.60, 0.50, Noise(0.01, 7)))
+    message = accept(replace(GOOD, slices=found), RULE).message
+    assert "log_loss for origin=JFK is 0.1000 worse than the champion's (900 rows)" in message
+    assert f"sliceTolerance is {RULE.slice_tolerance:g}, beyond noise of 0.0194" in message
+
+
+def test_a_person_is_told_the_figures_behind_a_comparison() -> None:
+    noise = {"champion": Noise(0.001, 7), "baseline": Noise(0.002, 7)}
+    behind = accept(replace(GOOD, champion={"log_loss": 0.46}, noise=noise), RULE).message
+    assert "of the challenger is 0.4800, of the champion 0.4600, on 5000 rows" in behind
+    assert "accept.minGain is 0, beyond noise of 0.0019" in behind
+    first = replace(GOOD, champion=None, noise=noise)
+    assert "must exceed noise of 0.0039" in accept(first, Accept(min_gain=0.1)).message
+    assert "baseline 0.5200" in accept(GOOD, RULE).message
+    flattered = accept(replace(GOOD, champion_seen_rows=1), RULE).message
+    assert "trained on 1 of the rows" in flattered
+    assert "trained on" not in accept(GOOD, RULE).message
+    assert "log_loss 0.4800" in accept(GOOD, Accept(always=True)).message
+    assert "the challenger is missing" in accept(replace(GOOD, challenger={}), RULE).message

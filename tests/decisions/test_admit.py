@@ -111,3 +111,85 @@ def test_no_gate_ever_admits_the_empty_the_unreadable_or_the_incomplete(
 def test_with_the_gate_off_what_expectations_and_history_say_is_ignored() -> None:
     facts = replace(GOOD, summary=day(1000, temperature=60.0), history=history(), expectation_failures=("x",))
     assert admit(facts, "off").reason is Reason.ADMITTED
+
+
+def message(gate: object = GATE, **change: object) -> str:
+    return admit(replace(GOOD, **change), gate).message
+
+
+def test_labels_that_are_no_labels_are_held_back_and_one_is_shown() -> None:
+    verdict = admit(replace(GOOD, bad_label="2 (AA-1)"), "off")
+    assert (verdict.action, verdict.reason) == (AdmitAction.QUARANTINE, Reason.BAD_LABELS)
+    assert "neither 0 nor 1, such as 2 (AA-1)" in verdict.message
+
+
+def test_one_row_and_an_event_of_this_very_moment_are_admitted() -> None:
+    assert admit(replace(GOOD, rows=1, max_event_time=GOOD.now), "off").action is AdmitAction.ADMIT
+    late = replace(GOOD, max_event_time=GOOD.now + timedelta(microseconds=1))
+    assert admit(late, "off").reason is Reason.IN_THE_FUTURE
+
+
+def test_the_hardest_fault_is_the_reason() -> None:
+    faults = [
+        ({"unreadable": "x"}, Reason.UNREADABLE), (NOTHING, Reason.EMPTY),
+        ({"missing_columns": ("a",)}, Reason.SCHEMA_CHANGED),
+        (FUTURE, Reason.IN_THE_FUTURE), ({"bad_label": "2"}, Reason.BAD_LABELS),
+        ({"changed_types": (("a", "b", "c"),)}, Reason.SCHEMA_CHANGED),
+        ({"expectation_failures": ("x",)}, Reason.EXPECTATION_FAILED),
+    ]  # fmt: skip
+    for n, (_, reason) in enumerate(faults):
+        every = {name: value for change, _ in faults[n:] for name, value in change.items()}
+        assert admit(replace(GOOD, **every), GATE).reason is reason
+
+
+def test_a_person_is_told_the_first_failures_and_how_many_more_there_are() -> None:
+    assert message(expectation_failures=("a", "b", "c")).endswith("fails 3 expectation(s): a; b; c.")
+    assert message(expectation_failures=("a", "b", "c", "d")).endswith("fails 4 expectation(s): a; b; c, and 1 more.")
+
+
+def test_a_person_is_told_the_figures_of_the_three_columns_that_moved_most() -> None:
+    rng = np.random.default_rng(0)
+
+    def wide(shift: float) -> Summary:
+        return summarize({f"x{n}": rng.normal(shift * (n + 1), 1, 100) for n in range(5)})
+
+    verdict = admit(replace(GOOD, summary=wide(3.0), history=[wide(0.0) for _ in range(45)]), GATE)
+    assert "unlike all 45 admitted partitions" in verdict.message
+    moved = verdict.evidence["moved"]
+    shown = [f"{m['column']} ({m['statistic']} {m['value']:.4g}, usually {m['typical']:.4g})" for m in moved]
+    assert len(shown) == 5
+    assert [text in verdict.message for text in shown] == [True] * 3 + [False] * 2
+    scores = verdict.evidence["calibrated_on"]
+    assert f"({scores} scores prove a false alarm rate of {2 / (scores + 1):.1%}; less is a fit)" in verdict.message
+
+
+def test_where_scores_prove_the_declared_rate_nothing_is_said_of_a_fit() -> None:
+    """22 scores and the new one: 2 / 23 is 8.7 %."""
+    facts = replace(GOOD, summary=day(1000, temperature=60.0), history=history()[:37])
+    scores = admit(facts, GATE).evidence["calibrated_on"]
+    exactly, less = 2 / (scores + 1), 1.9 / (scores + 1)
+    assert "is a fit" not in admit(facts, Gate(false_alarms=exactly)).message
+    assert "is a fit" in admit(facts, Gate(false_alarms=less)).message
+
+
+def test_what_is_held_back_is_no_admitted_history() -> None:
+    facts = replace(GOOD, summary=day(1000, temperature=60.0), history=history()[:30], held=(True, *[False] * 29))
+    verdict = admit(facts, GATE)
+    assert (verdict.action, verdict.evidence) == (AdmitAction.ADMIT, {"history": 29})
+    assert "from 30 admitted partitions on (29 so far)" in verdict.message
+    more = replace(facts, history=history()[:31], held=(True, *[False] * 30))
+    assert "unlike all 30 admitted partitions" in admit(more, GATE).message
+
+
+def test_the_shortest_history_that_can_be_asked_for_is_sixteen_partitions() -> None:
+    facts = replace(GOOD, summary=day(1000, temperature=60.0))
+    shortest = Gate(min_history=10)
+    assert "(15 so far)" in admit(replace(facts, history=history()[:15]), shortest).message
+    assert "distance" in admit(replace(facts, history=history()[:16]), shortest).evidence
+
+
+def test_what_is_held_back_tells_its_rows_and_its_fault() -> None:
+    assert admit(replace(GOOD, missing_columns=("a", "b")), GATE).evidence == {"rows": 400, "missing": ["a", "b"]}
+    assert admit(replace(GOOD, changed_types=(("a", "x", "y"),)), GATE).evidence["changed"] == [["a", "x", "y"]]
+    assert admit(replace(GOOD, expectation_failures=("a",)), GATE).evidence["failures"] == ["a"]
+    assert "2013-03-02 00:01Z, later than now (2013-03-02 00:00Z)" in message(**FUTURE)

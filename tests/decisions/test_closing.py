@@ -79,3 +79,16 @@ def test_a_block_that_is_closed_stays_closed_as_labels_come_and_time_goes_by(
     if closed(labelled, hours * HOUR, known):
         assert closed(min(labelled + 1, 1000), hours * HOUR, known)
         assert closed(labelled, (hours + 1) * HOUR, known)
+
+
+def test_without_a_label_nothing_is_evidence_even_where_none_is_usual() -> None:
+    never = Arrival(usual=0.0, settled=DAY)
+    assert not closed(0, 2 * DAY, never)
+    assert closed(1, 2 * DAY, never)
+    assert closed(1, 14 * DAY)
+
+
+def test_until_it_is_known_when_labels_have_arrived_nearly_all_are_needed() -> None:
+    unknown = Arrival(usual=0.95)
+    assert not closed(930, 13 * DAY, unknown)
+    assert closed(931, 7 * HOUR, unknown)

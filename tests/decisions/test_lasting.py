@@ -61,3 +61,34 @@ def test_what_comes_later_never_unmakes_an_incident(moved: list[str]) -> None:
         now = {run.partitions[0] for run in incidents(judged(*moved[: n + 1]))}
         assert seen <= now
         seen = now
+
+
+def test_three_in_a_row_begin_an_incident_and_three_end_it() -> None:
+    assert [len(incidents(judged(*["z"] * n))) for n in (2, 3)] == [0, 1]
+    assert [incidents(judged(*["z"] * 3, *[""] * n))[0].over for n in (1, 2, 3)] == [False, False, True]
+
+
+def test_mild_partitions_that_are_not_in_a_row_do_not_end_it() -> None:
+    (found,) = incidents(judged("z", "z", "z", "", "", "z", "", ""))
+    assert (len(found.partitions), found.over) == (4, False)
+
+
+def test_after_an_incident_the_next_begins_with_its_own_partitions() -> None:
+    first, second = incidents(judged("z", "z", "z", "", "", "", "az", "z", "z"))
+    assert (first.partitions, second.partitions) == (("000", "001", "002"), ("006", "007", "008"))
+    assert (first.over, second.over, second.columns) == (True, False, ("z",))
+
+
+def test_another_fault_counts_as_unlike_history_while_an_incident_lasts() -> None:
+    (found,) = incidents(judged("z", "z", "z", "", "", "q", "", ""))
+    assert not found.over
+
+
+def test_columns_in_common_keep_the_order_of_the_first_partition() -> None:
+    (found,) = incidents(judged("cab", "abc", "bca"))
+    assert found.columns == ("c", "a", "b")
+
+
+def test_another_fault_before_it_is_an_incident_begins_a_run_of_its_own() -> None:
+    (found,) = incidents(judged("z", "z", "q", "q", "q"))
+    assert found.partitions == ("002", "003", "004")

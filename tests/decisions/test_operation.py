@@ -91,3 +91,56 @@ def test_a_stored_block_is_read_as_it_was(keys: float, share: float, requests: i
         Mirrored(5, 4, 1, 0, 0.25), (SplitBlock(0.1, 9, 1),),
     )  # fmt: skip
     assert OperationalBlock.from_dict(json.loads(json.dumps(block.to_dict()))) == block
+
+
+def test_evidence_of_failures_in_the_shadow_by_hand() -> None:
+    """The mean of a bet on 70 % and one on 95 %, block by block: half of the keys would be chance."""
+    path = mirror_harm([mirrored(1, 0), mirrored(0, 1), mirrored(1, 1), mirrored(0, 0)]).path
+    factors = [(1.4 + 1.9) / 2, (0.6 + 0.1) / 2, (1.4 * 0.6 + 1.9 * 0.1) / 2, 1.0]
+    np.testing.assert_allclose(path, np.cumprod(factors))
+    assert mirror_harm([]).e == 1
+
+
+def test_the_most_that_a_block_may_add_is_reached_and_beyond_doubt_stays_finite() -> None:
+    np.testing.assert_allclose(mirror_harm([mirrored(500, 0)] * 2).path, [8, 64])
+    assert np.isfinite(mirror_harm([mirrored(500, 0)] * 1000).e)
+
+
+def test_a_block_of_ten_keys_trips() -> None:
+    assert failing([tried(10, 10), tried(10, 10)]) is not None
+    assert failing([tried(9, 9), tried(9, 9)]) is None
+
+
+def test_the_second_block_in_a_row_is_the_one_that_is_told() -> None:
+    first, second, later = (
+        OperationalBlock(name, tried=Counted(100, 80), beside=Counted()) for name in ("12:00", "12:05", "12:10")
+    )
+    assert failing([first, second, later]) == second
+
+
+def test_a_champion_that_answered_nothing_meanwhile_failed_nothing() -> None:
+    alone = OperationalBlock("12:00", tried=Counted(100, 50), beside=Counted(0, 0))
+    assert failing([alone, alone]) is not None
+
+
+def test_each_failed_request_may_double_the_evidence_up_to_eight() -> None:
+    at = [most_of(OperationalBlock("12:00", challenger=Arm(requests=9, failed_requests=n))) for n in range(6)]
+    assert at == [2, 2, 4, 8, 8, 8]
+
+
+def test_a_hundred_requests_tell_the_share_of_pairs() -> None:
+    block = lambda due, pairs: OperationalBlock("12:00", mirrored=Mirrored(due=due, pairs=pairs))  # noqa: E731
+    assert pair_coverage([block(99, 99)]) is None
+    assert pair_coverage([block(100, 80)]) == 0.8
+    assert pair_coverage([block(60, 60), block(140, 20)]) == 0.4
+    assert pair_coverage([]) is None
+
+
+def test_what_was_never_counted_is_nothing() -> None:
+    empty = OperationalBlock("12:00")
+    assert (empty.tried, empty.champion, empty.split) == (
+        Counted(0, 0, 0),
+        Arm(Counted(), Counted(), Counted(), 0, 0),
+        (),
+    )
+    assert empty.mirrored == Mirrored(0, 0, 0, 0, None)

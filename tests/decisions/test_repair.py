@@ -128,3 +128,44 @@ def test_a_useless_correction_has_few_spells_of_serving_however_long_one_looks()
 def test_a_harmful_correction_is_withdrawn_and_stays_so() -> None:
     on = [np.mean(days_on(noisy(seed, -0.01, 60))) for seed in range(20)]
     assert np.mean(on) <= 0.1
+
+
+def test_the_evidence_by_hand() -> None:
+    """A gain is cut at twice the mean size of those before it; five bettors stake from .05 to .8."""
+    bets = (0.05, 0.1, 0.2, 0.4, 0.8)
+    values = [0.01 / 0.02, -0.02 / 0.02, 1.0]  # the scale is .02, then .02, then 2 (.01 + .01 + .02) / 3
+    expected = sum(math.prod(1 + bet * value for value in values) for bet in bets) / 5
+    verdict = repair(blocks(0.01, 0.01, -0.02, 0.5), serving=False)
+    assert verdict.evidence["e"] == pytest.approx(expected)
+    assert verdict.evidence["gain"] == pytest.approx(0.125)
+
+
+def test_winnings_beyond_four_are_given_away() -> None:
+    assert repair(blocks(*[0.01] * 60), serving=True).evidence["e"] == pytest.approx(4)
+    lost = repair(blocks(*[0.01] * 60, -0.01), serving=True).evidence["e"]
+    assert 2 < lost < 4
+
+
+def test_a_gain_of_nothing_earns_nothing_and_days_without_outcomes_do_not_count() -> None:
+    assert repair(blocks(0.0, 0.0, 0.0), serving=False).reason is Reason.NOT_EARNED
+    empty = [RepairBlock("x", 0, 0.5), RepairBlock("y", 900, math.inf), RepairBlock("z", 1, 0.02)]
+    verdict = repair([*blocks(0.01), *empty], serving=False)
+    assert verdict.evidence["blocks"] == 2
+    assert "after 2 days, mean gain +0.0150" in verdict.message
+
+
+def test_between_the_bars_it_stays_what_it_was() -> None:
+    """A serving correction that loses a little serves on; one that never served does not begin."""
+    losing = [0.02] * 3 + [-0.02] * 2
+    verdict = repair(blocks(*losing), serving=True)
+    assert 0.5 < verdict.evidence["e"] < 1.6
+    assert verdict.action is RepairAction.SERVE
+    below = repair(blocks(0.01, -0.005, -0.005), serving=False)
+    assert 0.5 < below.evidence["e"] < 1
+    assert below.action is RepairAction.WITHDRAW
+
+
+def test_the_message_tells_whether_it_serves_already() -> None:
+    good = blocks(*[0.01] * 12)
+    assert repair(good, serving=True).message.startswith("the correction serves: evidence 4 after 12 days")
+    assert repair(good, serving=False).message.startswith("the correction has earned its place")

@@ -3,88 +3,23 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rollout_facts import CANARY, ROLLOUT, SHADOW, START, arm, arms, canary, facts, mirrored, paired, with_
 from tidemill.decisions.judge import AT_LEVEL
-from tidemill.decisions.operation import Arm, Counted, Mirrored, OperationalBlock
+from tidemill.decisions.operation import Counted
 from tidemill.decisions.rollout import PairedBlock, RolloutAction, RolloutFacts, advance
 from tidemill.decisions.verdict import Reason
-from tidemill.spec.model_loop import Judge, JudgeMetric, Rollout, Step
-from tidemill.stats.sample_ratio import SplitBlock
-
-START = datetime(2013, 3, 1, tzinfo=UTC)
-SHADOW, CANARY = 0, 1
-ROLLOUT = Rollout(
-    steps=(Step(shadow=1.0, min_outcomes=1000), Step(canary=0.1, min_outcomes=500)),
-    judge=Judge(
-        alpha=0.05,
-        metrics=(JudgeMetric(metric="log_loss", margin=0.02), JudgeMetric(metric="error_rate", margin=0.01)),
-    ),
-)
-
-
-def paired(*differences: float) -> tuple[PairedBlock, ...]:
-    return tuple(
-        PairedBlock(f"{START + timedelta(days=i):%Y-%m-%d}", 900, {"log_loss": d, "brier": d / 3})
-        for i, d in enumerate(differences)
-    )
-
-
-def arm(keys: float, failed: float = 0, slow: float = 0) -> Arm:
-    """Every key for the first time."""
-    counted = Counted(keys, failed, slow)
-    return Arm(counted, counted, counted, round(keys), round(max(failed, slow)))
-
-
-def canary(champion: Arm, challenger: Arm, weight: float = 0.1) -> OperationalBlock:
-    split = SplitBlock(weight, round(champion.first.keys), round(challenger.first.keys))
-    return OperationalBlock(
-        "2013-03-10T12:00", champion, challenger, challenger.first, champion.first, Mirrored(), (split,)
-    )
-
-
-def arms(
-    blocks: int, champion: tuple[float, float] = (810, 0), challenger: tuple[float, float] = (90, 0)
-) -> tuple[OperationalBlock, ...]:
-    return (canary(arm(*champion), arm(*challenger)),) * blocks
-
-
-def mirrored(blocks: int, keys: int, mine: int, other: int = 0, due: int = 0) -> tuple[OperationalBlock, ...]:
-    """Blocks of a shadow: `mine` of the keys fail the challenger alone, `other` the champion alone."""
-    pairs = Mirrored(due or keys, keys, other, mine)
-    block = OperationalBlock("2013-03-05T12:00", tried=Counted(keys, mine), beside=Counted(keys, other), mirrored=pairs)
-    return (block,) * blocks
-
-
-def facts(step: int = SHADOW, **given: Any) -> RolloutFacts:
-    usual: dict[str, Any] = {
-        "now": START + timedelta(days=10),
-        "started_at": START,
-        "step_started_at": START,
-        "step": step,
-        "ready": True,
-        "ready_message": "",
-        "artifact_changed": False,
-        "paired": paired(*[0.0] * 12),
-        "operation": arms(7) if step == CANARY else (),
-        "step_outcomes": 5000,
-        "approved": False,
-    }
-    return RolloutFacts(**{**usual, **given})
+from tidemill.spec.model_loop import Judge, JudgeMetric, Rollout
 
 
 def decided(facts: RolloutFacts, rollout: Rollout = ROLLOUT) -> tuple[RolloutAction, Reason]:
     verdict = advance(facts, rollout)
     return verdict.action, verdict.reason
-
-
-def with_(**changes: Any) -> Rollout:
-    return ROLLOUT.model_copy(update=changes)
 
 
 def test_a_shadow_that_is_no_worse_advances() -> None:
@@ -390,3 +325,71 @@ def test_the_whole_chain_looked_at_daily_is_wrong_no_oftener_than_alpha(
     rng = np.random.default_rng(11)
     runs = [first_verdict(difference + spread * rng.standard_normal(28))[0] for _ in range(80)]
     assert runs.count(wrong) <= 80 * 0.05 + 4
+
+
+def test_the_time_is_over_at_the_end_of_its_duration() -> None:
+    undecided = {"paired": paired(0.0, 0.0)}
+    end = START + ROLLOUT.max_duration
+    assert decided(facts(now=end - timedelta(seconds=1), **undecided))[0] is RolloutAction.HOLD
+    assert decided(facts(now=end, **undecided))[0] is RolloutAction.PAUSE
+
+
+def test_exactly_as_many_outcomes_as_are_asked_for_suffice() -> None:
+    assert decided(facts(step_outcomes=1000))[0] is RolloutAction.ADVANCE
+    assert decided(facts(CANARY, step_outcomes=500))[0] is RolloutAction.PROMOTE
+    assert decided(facts(CANARY, step_outcomes=499))[0] is RolloutAction.HOLD
+
+
+def test_a_step_that_was_taken_out_of_the_spec_is_the_last_one_there_is() -> None:
+    assert decided(facts(5, operation=arms(7))) == (RolloutAction.PROMOTE, Reason.NON_INFERIOR)
+    assert decided(facts(1, operation=()), with_(steps=ROLLOUT.steps[:1])) == (
+        RolloutAction.PROMOTE,
+        Reason.NON_INFERIOR,
+    )
+
+
+def test_pairs_are_too_few_below_four_in_five_while_there_is_time() -> None:
+    few = mirrored(3, 79, 0, due=100)
+    assert decided(facts(operation=few)) == (RolloutAction.HOLD, Reason.GATHERING_EVIDENCE)
+    assert decided(facts(operation=mirrored(3, 80, 0, due=100)))[0] is RolloutAction.ADVANCE
+    assert decided(facts(operation=few, now=START + ROLLOUT.max_duration))[0] is RolloutAction.ADVANCE
+
+
+def test_keys_that_were_tried_are_data_though_no_outcome_came() -> None:
+    late = {"paired": (), "step_outcomes": 0, "now": START + ROLLOUT.max_duration}
+    assert decided(facts(operation=mirrored(1, 100, 0), **late), with_(on_inconclusive="promote"))[0] is (
+        RolloutAction.PROMOTE
+    )
+    assert decided(facts(operation=mirrored(1, 0, 0), **late), with_(on_inconclusive="promote"))[0] is (
+        RolloutAction.PAUSE
+    )
+
+
+def test_what_time_promotes_waits_for_a_person_where_approval_is_manual() -> None:
+    late = facts(paired=paired(*[0.02, -0.01] * 3), now=START + ROLLOUT.max_duration)
+    manual = with_(on_inconclusive="promote", approval="manual")
+    assert decided(late, manual) == (RolloutAction.PAUSE, Reason.AWAITING_APPROVAL)
+    assert decided(replace(late, approved=True), manual) == (RolloutAction.PROMOTE, Reason.INCONCLUSIVE)
+
+
+def test_the_evidence_of_a_verdict_holds_every_figure_that_a_policy_looked_at() -> None:
+    figures = advance(facts(operation=mirrored(2, 90, 1, 2, due=100), block_hours=4), ROLLOUT).evidence
+    assert (figures["step"], figures["step_outcomes"], figures["blocks"], figures["block_hours"]) == (0, 5000, 12, 4)
+    assert (figures["operational_blocks"], figures["pair_coverage"]) == (2, 0.9)
+    assert figures["sample_ratio_at"] == figures["mirror_failures_at"] == pytest.approx(200)
+    assert (figures["e_sample_ratio"], figures["e_mirror_failures"]) == (1, 1)
+    assert [metric["metric"] for metric in figures["metrics"]] == ["log_loss", "error_rate"]
+    assert figures["metrics"][0]["harm_at"] == pytest.approx(50)
+
+
+def test_blocks_shorter_than_a_day_are_judged_as_noisy() -> None:
+    swinging = paired(*[-0.11, 0.1] * 6)
+    day, hours = (advance(facts(paired=swinging, block_hours=n), ROLLOUT).evidence["metrics"][0] for n in (24, 23))
+    assert day["e_non_inferior"] != hours["e_non_inferior"]
+
+
+def test_the_first_metric_that_is_worse_is_named_and_harm_counts_in_a_step_that_does_not_need_it() -> None:
+    both = facts(operation=arms(3, challenger=(90, 40)), paired=paired(*[0.1] * 7))
+    assert advance(both, ROLLOUT).message.startswith("log_loss is worse")
+    rates = advance(facts(operation=arms(3, challenger=(90, 40))), ROLLOUT)
+    assert (rates.reason, rates.message.split()[0]) == (Reason.WORSE, "error_rate")

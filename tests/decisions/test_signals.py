@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tidemill.decisions.signals import Change, DriftBlock, drift, new_data, schedule
 from tidemill.decisions.verdict import Reason
+from tidemill.stats.conformal import detect_drift
 
 MONDAYS = "0 4 * * 1"
 MONDAY = datetime(2013, 3, 4, 4, tzinfo=UTC)
@@ -108,3 +109,54 @@ def test_drift_is_quiet_on_a_stream_that_does_not_move(seed: int) -> None:
     scores = np.random.default_rng(seed).normal(size=200)
     assert len(drift([DriftBlock(f"{seed}/{d}", s) for d, s in enumerate(scores)], YEARLY)) <= 1
     assert drift([], YEARLY) == []
+
+
+@pytest.mark.parametrize(("trained", "growth", "thresholds"), [(100, 0.25, [125, 157, 196]), (10, 0.1, [11, 13, 14]),
+                                                             (3, 0.0, [4, 6, 8]), (1, 1.0, [2, 4, 8])])  # fmt: skip
+def test_each_further_growth_by_the_share_is_a_signal_of_its_own(
+    trained: int, growth: float, thresholds: list[int]
+) -> None:
+    """Rounded up to a row; a growth below a row is a row of the first."""
+    seen = [
+        found[0].id for rows in range(trained + 1, thresholds[-1] + 1) if (found := new_data(rows, trained, growth))
+    ]
+    assert list(dict.fromkeys(seen)) == [f"newdata-{rows}" for rows in thresholds]
+    assert seen.index(f"newdata-{thresholds[1]}") == thresholds[1] - thresholds[0]
+
+
+def test_what_the_schedule_says_is_told() -> None:
+    (signal,) = schedule(MONDAY, MONDAYS, MONDAY - timedelta(minutes=1))
+    assert signal.message == "The schedule '0 4 * * 1' was due at 2013-03-04 04:00Z."
+    assert signal.evidence == {"cron": MONDAYS, "due": MONDAY.isoformat()}
+
+
+DAYS = [f"{n:03}" for n in range(170)]
+STREAM = [*np.random.default_rng(4).normal(size=120), *[9.0] * 50]
+ALARM = detect_drift(DAYS, STREAM, YEARLY).alarms[0]
+
+
+def told(since: int, opened: int, until: int) -> list[str]:
+    change = Change("c", DAYS[since], DAYS[opened], DAYS[until], ("wind",))
+    stream = [DriftBlock(day, score) for day, score in zip(DAYS[: ALARM + 1], STREAM, strict=False)]
+    return [signal.id for signal in drift(stream, YEARLY, [change])]
+
+
+def test_one_change_is_one_signal_up_to_its_first_and_last_day() -> None:
+    alarm = f"drift-{DAYS[ALARM]}"
+    assert told(ALARM - 9, ALARM, ALARM + 9) == ["drift-c"], "the test alarms on the day on which it was seen to last"
+    assert told(ALARM - 9, ALARM - 5, ALARM) == ["drift-c"], "or on its last day"
+    assert told(ALARM - 9, ALARM - 5, ALARM - 1) == ["drift-c", alarm], "or after it, which is another change"
+    assert told(ALARM, ALARM + 2, ALARM + 9) == [alarm], "on its first day the alarm is its signal"
+    assert told(ALARM + 1, ALARM + 3, ALARM + 9) == [alarm, "drift-c"], "before it, it is another"
+
+
+def test_the_five_columns_that_moved_most_are_named() -> None:
+    columns = tuple("abcdef")
+    (change,) = drift([], YEARLY, [Change("c", "001", "003", "004", columns)])
+    assert change.message == "The inputs are no longer those of history since 001. Moved most: a, b, c, d, e."
+    assert change.evidence == {"since": "001", "until": "003", "moved": list(columns)}
+    alarms = drift([DriftBlock(day, score, columns) for day, score in zip(DAYS, STREAM, strict=True)], YEARLY)
+    assert alarms[0].message.endswith(f"seen at {DAYS[ALARM]}. Moved most: a, b, c, d, e.")
+    assert alarms[0].evidence == {"until": DAYS[ALARM], "score": 9.0, "moved": list(columns)}
+    unnamed = drift([DriftBlock(day, score) for day, score in zip(DAYS, STREAM, strict=True)], YEARLY)
+    assert unnamed[0].message.endswith(f"seen at {DAYS[ALARM]}.")

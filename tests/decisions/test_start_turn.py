@@ -156,3 +156,45 @@ def test_no_sequence_of_decisions_exceeds_the_limits(ticks: list, budget: int, c
             started.append(now)
     for moment in automatic:
         assert sum(moment - MONTH < before <= moment for before in started if before <= moment) <= budget
+
+
+def test_each_limit_holds_up_to_its_figure_and_not_beyond() -> None:
+    at = lambda **change: start(replace(READY, **change), LIMITS, 2000).action  # noqa: E731
+    instant = timedelta(microseconds=1)
+    assert at(new_outcomes=1000) is StartAction.START
+    assert at(turns_started=days_ago(3)) is StartAction.START
+    assert at(turns_started=(NOW - timedelta(days=3) + instant,)) is StartAction.WAIT
+    assert at(turns_started=days_ago(30, 25, 20, 15, 10, 5)) is StartAction.START, "a month is thirty days"
+    assert at(turns_started=(NOW - MONTH + instant, *days_ago(25, 20, 15, 10, 5))) is StartAction.WAIT
+    assert at(turns_started=days_ago(25, 20, 15, 10, 5)) is StartAction.START
+    first = {"champion_exists": False, "signals": ()}
+    assert at(admitted_rows=2000, **first) is StartAction.START
+    assert at(signals=(MANUAL,), admitted_rows=1) is StartAction.START
+
+
+def test_a_spent_budget_waits_for_as_many_turns_to_leave_the_month_as_are_too_many() -> None:
+    """A person started more than the budget: eight turns, six allowed; the third oldest must leave."""
+    turns = days_ago(5, 29, 27, 25, 20, 15, 12, 10)
+    spent = start(replace(READY, turns_started=turns), LIMITS, 2000)
+    assert spent.evidence == {"until": (NOW + timedelta(days=5)).isoformat(), "recent": 8}
+    assert "8 turns were started in the last 30 days, maxPerMonth is 6; the next may start at 2013-06-06 00:00Z" in (
+        spent.message
+    )
+
+
+def test_signals_are_weighed_a_person_first_then_what_went_wrong_then_the_calendar() -> None:
+    kinds = [Reason.MANUAL, Reason.PERFORMANCE, Reason.DRIFT, Reason.NEW_DATA, Reason.SCHEDULE]
+    for n, kind in enumerate(kinds):
+        pending = tuple(Signal(each, str(each), "", {}) for each in reversed(kinds[n:]))
+        assert start(replace(READY, signals=pending), LIMITS, 2000).reason is kind
+
+
+def test_a_message_names_what_waits_and_the_figures_that_it_waits_for() -> None:
+    of = lambda **change: start(replace(READY, **change), LIMITS, 2000).message  # noqa: E731
+    assert of(signals=(SCHEDULE, PERFORMANCE), new_outcomes=999) == (
+        f"{SCHEDULE.id}, {PERFORMANCE.id} waits for outcomes: 999 arrived since the last turn, minNewOutcomes is 1000."
+    )
+    assert "starts at 2000 admitted rows (7 so far)" in of(champion_exists=False, admitted_rows=7)
+    assert of(champion_exists=False, signals=(), new_outcomes=9).startswith("The first turn waits")
+    assert of(champion_exists=False, signals=()) == "A turn starts on 50000 rows: there is no champion yet."
+    assert of() == f"A turn starts on 50000 rows: {SCHEDULE.id}."

@@ -15,7 +15,13 @@ def ids(n: int, salt: str = "") -> list[str]:
 @given(st.floats(1e-6, 1.0))
 def test_the_calibrator_is_the_mixture_of_powers(p: float) -> None:
     mixture, _ = quad(lambda e: e * p ** (e - 1), 0, 1)
-    assert calibrate(p) == pytest.approx(mixture, rel=1e-3)
+    assert calibrate(p) == pytest.approx(mixture, rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.999, 0.99985, 0.9999, 0.99995, 1.0])
+def test_near_one_the_calibrator_is_still_the_mixture(p: float) -> None:
+    mixture, _ = quad(lambda e: e * p ** (e - 1), 0, 1)
+    assert calibrate(p) == pytest.approx(mixture, rel=1e-7)
 
 
 def test_its_expectation_under_no_change_is_one() -> None:
@@ -51,10 +57,18 @@ def test_a_stream_that_moves_away_is_seen_within_weeks() -> None:
         assert any(120 <= alarm < 141 for alarm in alarms)
 
 
-def test_the_reference_counts_as_the_past() -> None:
-    reference = list(np.random.default_rng(4).normal(size=200))
-    assert p_values(["x"], [10.0], reference)[0] <= 1 / 201
-    assert detect_drift(ids(10), [10.0] * 10, 1 / 365, reference).alarms
+def test_a_p_value_is_the_rank_of_a_score_among_those_before_it() -> None:
+    """One id has one tie-breaker u, which a single score shows."""
+    (u,) = p_values(["x"], [0.0])
+    assert 0 < u <= 1
+    assert p_values(["x"] * 4, [3.0, 1.0, 2.0, 4.0]) == pytest.approx([u, (1 + u) / 2, (1 + u) / 3, u / 4])
+    assert p_values(["x"] * 4, [2.0, 2.0, 1.0, 2.0]) == pytest.approx([u, 2 * u / 2, (2 + u) / 3, 3 * u / 4])
+
+
+def test_ties_are_broken_alike_on_every_machine() -> None:
+    assert p_values(["2024-01-01", "2024-01-02"], [0.0, 0.0]) == pytest.approx(
+        [0.2566861930113, 0.5710366340921], abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("p", [0.0, -0.1, 1.1, float("nan")])
@@ -94,3 +108,41 @@ def autocorrelated(rng: np.random.Generator, phi: float, n: int) -> list[float]:
         x = phi * x + each
         found.append(float(np.exp(0.4 * x)))
     return found[50:]
+
+
+CALM = [0.0, *[-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0] * 2]  # median 0, deviations of 1, lag-1 correlation 7 / 12
+
+
+def test_an_innovation_by_hand() -> None:
+    phi = 7 / 12 + np.sqrt((1 - (7 / 12) ** 2) / 15)
+    assert innovations([*CALM, 5.0])[-1] == pytest.approx(5 - phi)
+    level = 3.0
+    assert innovations([level + 2 * x for x in [*CALM, 5.0]])[-1] == pytest.approx(2 * (5 - phi))
+
+
+def test_a_correlation_that_may_be_chance_foretells_nothing() -> None:
+    """Less than 1 / sqrt(15) = .258 of 15 scores."""
+    few = [0.0, *[-1.0] * 2, *[1.0] * 3, *[-1.0] * 3, *[1.0] * 2, *[-1.0] * 2, *[1.0] * 2]  # 3 / 14 = .214
+    assert innovations([*few, 5.0])[-1] == 5
+    some = [0.0, *[1.0] * 3, *[-1.0] * 3, *[1.0] * 3, *[-1.0] * 4, 1.0]  # 5 / 14 = .357
+    assert innovations([*some, 5.0])[-1] == pytest.approx(5 - 5 / 14 - np.sqrt((1 - (5 / 14) ** 2) / 15))
+
+
+def test_however_correlated_scores_are_a_twentieth_is_new() -> None:
+    steady = [*[-1.0] * 7, 0.0, *[1.0] * 7]  # 6 / 7, and one standard error
+    assert innovations([*steady, 2.0])[-1] == pytest.approx(2 - 0.95)
+
+
+def test_the_first_fifteen_scores_are_taken_as_they_are_around_their_median() -> None:
+    scores = [float(n) for n in range(15)]
+    assert innovations(scores) == [n - 7.0 for n in range(15)]
+    assert innovations(scores[:2]) == [-0.5, 0.5]
+    assert innovations([]) == []
+
+
+def test_a_storm_counts_as_four_deviations_in_what_it_foretells() -> None:
+    """The day after a storm is compared with a storm that was cut: at 4 * 1.4826 deviations, however large it was."""
+    after = [innovations([*CALM[:-1], storm, 1.0])[-1] for storm in (6.0, 1e3, 1e6)]
+    assert after[1] == pytest.approx(after[2])
+    assert after[0] == pytest.approx(after[1], abs=0.05)
+    assert innovations([*CALM[:-1], 5.0, 1.0])[-1] != pytest.approx(after[1], abs=0.1)

@@ -13,6 +13,7 @@ from tidemill.stats.eprocess import (
     harm,
     mixture,
     non_inferiority,
+    part_ends,
     running_max_of_mean,
     winsorise,
 )
@@ -148,3 +149,65 @@ def test_ville_looking_for_harm_in_two_ways_at_the_price_of_one_keeps_alpha() ->
     level = 0.3 * served + 0.02 * rng.standard_normal((600, 60))
     found = [running_max_of_mean(harm(a, 0.02), harm(b, 0.02)) for a, b in zip(served, level, strict=True)]
     assert np.mean(np.array(found) >= 20) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 600)
+
+
+def wealth(values: list[float], bets: tuple[float, ...]) -> float:
+    return sum(math.prod(1 + bet * value for value in values) for bet in bets) / len(bets)
+
+
+def test_both_tests_by_hand() -> None:
+    """A block counts by two margins; three bettors stake a half, three quarters and nearly all."""
+    days = [0.0, 0.01, -0.05]
+    assert non_inferiority(days, 0.02).e == pytest.approx(wealth([0.5, 0.25, 1.0], (0.5, 0.75, 0.95)))
+    assert harm(days, 0.02).e == pytest.approx(wealth([0.0, 0.25, -1.0], (0.5, 0.75, 0.95)))
+
+
+def test_noisy_blocks_count_by_three_times_the_size_of_those_before_them_and_are_bet_on_finely() -> None:
+    days = [0.01, 0.2, -0.1]
+    scales = [0.04, 0.04, 3 * math.sqrt((0.01**2 + 0.2**2) / 2)]
+    bets = (0.25, 0.5, 0.75, 0.95)
+    shown = [(0.02 - day) / scale for day, scale in zip(days, scales, strict=True)]
+    cut = [max(-1.0, value) for value in shown]
+    assert non_inferiority(days, 0.02, noisy=True).e == pytest.approx(wealth(cut, bets))
+    lost = [min(day / scale, 1.0) for day, scale in zip(days, scales, strict=True)]
+    assert harm(days, 0.02, noisy=True).e == pytest.approx(wealth(lost, bets))
+    assert non_inferiority([], 0.02, noisy=True).e == 1
+
+
+def test_a_day_without_a_figure_says_nothing_of_the_noise() -> None:
+    """The scale of the third is of one day of two."""
+    expected = wealth([-1.0, -1.0, 0.02 / (3 * math.sqrt(0.2**2 / 2))], (0.25, 0.5, 0.75, 0.95))
+    assert non_inferiority([0.2, math.nan, 0.0], 0.02, noisy=True).e == pytest.approx(expected)
+
+
+def test_a_portfolio_by_hand() -> None:
+    """Two bettors who win and lose by turns; a fifth of the wealth is dealt out afresh after each block."""
+    factors = np.log([[2.0, 0.5], [2.0, 0.5]])
+    assert mixture(factors).path == pytest.approx((1.25, 2.125))
+    assert mixture(factors, prior=[0.8, 0.2]).path == pytest.approx((1.7, 3.25))
+    assert mixture(factors, share=0.2).path == pytest.approx((1.25, 1.25 * (2 * 0.74 + 0.5 * 0.26)))
+    assert mixture(factors, cap=[1.1, 9.0]).path == pytest.approx((1.1, 1.1 * 2.125 / 1.25))
+
+
+@pytest.mark.parametrize(
+    ("variance", "rows", "ends"),
+    [
+        (None, 30, [12, 30]),  # 12 rows a part while nothing is known; the last one takes what is left
+        (None, 36, [12, 24, 36]),
+        (0.016, 31, [10, 20, 31]),  # 10 rows: their mean has a standard deviation of two margins
+        (0.016, 9, [9]),
+        (0.0, 3, [1, 2, 3]),
+        (0.0, 256 + 63, [*range(1, 256), 319]),  # too few rows are left for 64 parts
+        (0.0, 256 + 64, list(range(1, 321))),
+        (0.0, 256 + 640, [*range(1, 257), *range(266, 897, 10)]),
+    ],
+)
+def test_where_the_parts_of_a_block_end(variance: float | None, rows: int, ends: list[int]) -> None:
+    assert part_ends(variance, 0.02, rows) == ends
+
+
+@given(st.none() | st.floats(0, 0.1), st.integers(1, 5000))
+def test_the_parts_of_a_block_hold_every_row_once(variance: float | None, rows: int) -> None:
+    ends = part_ends(variance, 0.02, rows)
+    assert ends[-1] == rows
+    assert (np.diff([0, *ends]) > 0).all()

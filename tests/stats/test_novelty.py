@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tidemill.stats.novelty import FORGET, STEP, WARM_UP, caution_after, conformal_threshold, distances, novelty
+from tidemill.stats.partition_table import PartitionTable
 from tidemill.stats.summary import Summary, summarize
 
 Columns = dict[str, np.ndarray]
@@ -204,3 +205,105 @@ def test_few_scores_say_which_rate_they_can_show() -> None:
     found = novelty(history()[40], history()[:40], 0.01)
     assert found.resolves == pytest.approx(2 / (found.calibrated_on + 1))
     assert found.resolves > 0.05
+
+
+def ordered(n: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
+
+
+@pytest.mark.parametrize(("n", "share", "rank"), [(99, 0.05, 95), (19, 0.05, 19), (100, 0.1, 91), (9, 0.5, 5)])
+def test_the_threshold_is_a_score_of_history_where_there_are_enough(n: int, share: float, rank: int) -> None:
+    """The ceil((n + 1)(1 - share))-th smallest."""
+    assert conformal_threshold(ordered(n), share) == rank
+
+
+def test_a_tail_is_fitted_where_there_are_too_few_scores_by_hand() -> None:
+    """Of 1 to 10 the largest fifth begins at 8.2: excesses of .8 and 1.8, of which the median is 1.3."""
+    scale = 1.3 / np.log(2)
+    expected = 8.2 + scale * 2 * ((0.2 / 0.01) ** 0.5 - 1)
+    assert conformal_threshold(ordered(10), 0.01) == pytest.approx(expected)
+    assert conformal_threshold(ordered(10), 0.01, caution=2.0) == pytest.approx(expected + 2 * scale)
+    assert conformal_threshold(ordered(10), 0.5, caution=2.0) == pytest.approx(6 + 2 * scale)
+    assert conformal_threshold(ordered(18), 0.05) != 18, "(18 + 1) .95 is more than 18"
+
+
+def test_a_fitted_threshold_is_never_below_the_second_largest_score() -> None:
+    scores = np.array([*[0.0] * 20, 0.01, 0.01, 0.01, 5.0, 9.0])
+    assert conformal_threshold(scores, 0.03) == 5
+    assert conformal_threshold(np.array([3.0]), 0.01) == 3
+    assert conformal_threshold(np.full(10, 3.0), 0.01, caution=4.0) == 3
+
+
+def test_a_share_larger_than_the_tail_is_read_off_at_its_foot() -> None:
+    assert conformal_threshold(np.array([0.0, 10.0]), 0.3) == pytest.approx(8)
+
+
+@lru_cache
+def short(seed: int) -> Summary:
+    return summarize({"x": np.random.default_rng(seed).normal(size=20)})
+
+
+@pytest.mark.parametrize(("n", "scores"), [(16, 1), (20, 5), (40, 25), (80, 60), (100, 60), (150, 75), (400, 183)])
+def test_thresholds_are_of_the_later_half_of_a_year_and_of_sixty_scores_where_there_are(n: int, scores: int) -> None:
+    found = novelty(short(-1 % 1000), [short(seed) for seed in range(n)], 0.01)
+    assert found.calibrated_on == scores
+    assert found.resolves == min(2 / (scores + 1), 1)
+
+
+def test_each_threshold_is_what_half_the_share_of_the_scores_on_arrival_exceeded() -> None:
+    past, new = [short(seed) for seed in range(120)], short(999)
+    found = novelty(new, past, 0.2)
+    table = PartitionTable(past, new, np.zeros(120, dtype=bool))
+    far, high = table.distances(), table.excesses().max(axis=1)
+    assert (found.distance, found.excess) == (far[-1], high[-1])
+    assert found.distance_threshold == conformal_threshold(far[60:-1], 0.1)
+    assert found.excess_threshold == conformal_threshold(high[60:-1], 0.1)
+    assert distances([*past, new])[-1] == pytest.approx(found.distance)
+
+
+def test_either_distance_alone_makes_a_partition_unlike_history() -> None:
+    far, high = [], []
+    past = [short(seed) for seed in range(60)]
+    for seed in range(1000, 1150):
+        found = novelty(short(seed), past, 0.4)
+        assert found.unlike == (found.distance > found.distance_threshold or found.excess > found.excess_threshold)
+        far.append(found.distance > found.distance_threshold)
+        high.append(found.excess > found.excess_threshold)
+    assert any(a and not b for a, b in zip(far, high, strict=True))
+    assert any(b and not a for a, b in zip(far, high, strict=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5])
+def test_a_rate_of_false_alarms_is_a_share_within_nothing_and_everything(share: float) -> None:
+    with pytest.raises(ValueError, match="false_alarms"):
+        novelty(history()[0], history(), share)
+
+
+def test_caution_by_hand() -> None:
+    """Two for each that is held; at 1 % a fiftieth of that is given back with each that is not, down to nothing."""
+    assert caution_after([True, False], 0.01) == pytest.approx(2 - 0.04)
+    assert caution_after([True, True, False, False], 0.01) == pytest.approx(4 - 0.08)
+    assert caution_after([False, True], 0.01) == caution_after([False] * 9 + [True], 0.01) == 2
+    assert caution_after([True] + [False] * 51 + [True], 0.01) == 2
+
+
+def test_what_was_held_back_raises_the_thresholds_once_it_is_over() -> None:
+    past = [short(seed) for seed in range(60)]
+    held = [False] * 50 + [True] + [False] * 9
+    plain, cautious = novelty(short(999), past, 0.01), novelty(short(999), past, 0.01, held)
+    assert cautious.distance_threshold > plain.distance_threshold
+    just_now = novelty(short(999), [*past, short(998)], 0.01, [False] * 60 + [True])
+    assert just_now.distance_threshold == plain.distance_threshold, "no part of history before it is over"
+
+
+def test_as_many_columns_are_named_as_asked_for() -> None:
+    rng = np.random.default_rng(3)
+    past = [summarize({f"x{i}": rng.normal(size=30) for i in range(25)}) for _ in range(30)]
+    moved = summarize({f"x{i}": rng.normal(9, 1, 30) for i in range(25)})
+    assert len(novelty(moved, past, 0.01).moved) == 20
+    assert len(novelty(moved, past, 0.01, named=3).moved) == 3
+
+
+def test_a_first_score_has_the_warm_up_and_one_more_before_it() -> None:
+    assert distances([short(seed) for seed in range(16)]) == []
+    assert len(distances([short(seed) for seed in range(17)])) == 1

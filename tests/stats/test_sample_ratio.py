@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import betaln
 from tidemill.stats.sample_ratio import SplitBlock, sample_ratio
 
 splits = st.builds(SplitBlock, st.sampled_from([0.1, 0.5]), st.integers(0, 900), st.integers(0, 900))
@@ -57,3 +58,34 @@ def test_a_new_weight_is_a_new_experiment() -> None:
 def test_a_weight_that_is_no_split_is_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         sample_ratio([SplitBlock(1.0, 0, 100)])
+
+
+def by_hand(weight: float, champion: int, challenger: int) -> float:
+    """The mean of two beta-binomials around the weight, worth 30 and 1,000 keys, over the binomial."""
+    logs = [
+        betaln(c * weight + challenger, c * (1 - weight) + champion) - betaln(c * weight, c * (1 - weight))
+        for c in (30, 1000)
+    ]
+    null = challenger * math.log(weight) + champion * math.log(1 - weight)
+    return float(np.mean(np.exp(np.array(logs) - null)))
+
+
+@pytest.mark.parametrize(("weight", "champion", "challenger"), [(0.1, 80, 20), (0.5, 40, 60), (0.3, 5, 0), (0.5, 0, 0)])
+def test_the_evidence_by_hand(weight: float, champion: int, challenger: int) -> None:
+    assert sample_ratio([SplitBlock(weight, champion, challenger)]).e == pytest.approx(
+        by_hand(weight, champion, challenger)
+    )
+
+
+def test_blocks_of_one_weight_are_added_up_and_experiments_are_multiplied() -> None:
+    blocks = [SplitBlock(0.1, 80, 20), SplitBlock(0.1, 30, 9), SplitBlock(0.5, 40, 55), SplitBlock(0.5, 3, 9)]
+    ten, fifty = by_hand(0.1, 110, 29), by_hand(0.5, 43, 64)
+    assert sample_ratio(blocks).path == pytest.approx(
+        (by_hand(0.1, 80, 20), ten, ten * by_hand(0.5, 40, 55), ten * fifty)
+    )
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, -0.1])
+def test_a_weight_that_gives_one_arm_nothing_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        sample_ratio([SplitBlock(weight, 1, 1)])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import brentq
 from tidemill.stats import scores
 
 probability = st.floats(0, 1)
@@ -15,7 +14,15 @@ rows = st.lists(st.tuples(probability, st.integers(0, 1)), min_size=1, max_size=
 
 def test_log_loss_is_the_textbook_formula() -> None:
     expected = -(math.log(0.8) + math.log(1 - 0.3)) / 2
-    assert scores.log_loss([0.8, 0.3], [1, 0]) == pytest.approx(expected)
+    assert scores.log_loss_rows([0.8, 0.3], [1, 0]).mean() == pytest.approx(expected)
+
+
+def test_certain_and_wrong_is_as_bad_as_one_in_a_hundred() -> None:
+    """-ln .01, on either side; the model that says so promises next to nothing."""
+    assert scores.log_loss_rows([0.0, 1.0, 0.0], [1, 0, 0]) == pytest.approx([4.60517, 4.60517, 0.01005], abs=1e-5)
+    assert scores.entropy_rows([0.0, 1.0]) == pytest.approx([0.01005, 0.01005], abs=1e-5)
+    assert scores.log_loss_rows([0.0], [1], clip=0.1)[0] == pytest.approx(-math.log(0.1))
+    assert scores.entropy_rows([0.2], clip=0.3)[0] == pytest.approx(-0.2 * math.log(0.3) - 0.8 * math.log(0.7))
 
 
 @given(rows)
@@ -37,11 +44,11 @@ def test_a_calibrated_model_keeps_its_promise_on_easy_and_on_hard_days() -> None
     for low, high in ((0.0, 0.1), (0.4, 0.6)):
         p = rng.uniform(low, high, 200_000)
         y = rng.random(len(p)) < p
-        assert scores.log_loss(p, y) == pytest.approx(scores.entropy_rows(p).mean(), abs=0.005)
+        assert scores.log_loss_rows(p, y).mean() == pytest.approx(scores.entropy_rows(p).mean(), abs=0.005)
 
 
-def test_brier_is_the_mean_squared_error() -> None:
-    assert scores.brier([0.8, 0.3], [1, 0]) == pytest.approx((0.04 + 0.09) / 2)
+def test_brier_is_the_squared_error() -> None:
+    assert scores.brier_rows([0.8, 0.3], [1, 0]) == pytest.approx([0.04, 0.09])
 
 
 @given(rows)
@@ -63,14 +70,6 @@ def test_calibration_error_is_small_for_the_truth_and_large_for_a_shift() -> Non
     assert scores.calibration_error(p + 0.2, y) == pytest.approx(0.2, abs=0.01)
 
 
-@pytest.mark.parametrize(("factor", "expected"), [(1.0, 1.0), (2.0, 0.5), (0.5, 2.0)])
-def test_the_calibration_slope_tells_too_extreme_from_too_timid(factor: float, expected: float) -> None:
-    rng = np.random.default_rng(3)
-    logit = rng.normal(0, 1, 40_000)
-    y = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
-    assert scores.calibration_slope(1 / (1 + np.exp(-factor * logit)), y) == pytest.approx(expected, rel=0.06)
-
-
 def test_calibration_error_by_hand() -> None:
     """Two bins of equal mass by p: |.15 - .5| and |.8 - 2/3| weigh 2 and 3 of 5."""
     p, y = [0.9, 0.1, 0.7, 0.2, 0.8], [1, 0, 0, 1, 1]
@@ -82,36 +81,16 @@ def test_calibration_error_by_hand() -> None:
     assert scores.calibration_error(many, many > 0.5) == pytest.approx(scores.calibration_error(many, many > 0.5, 10))
 
 
-@pytest.mark.parametrize("factor", [0.2, 1.0, 4.0])
-def test_the_calibration_slope_is_the_maximum_of_the_likelihood(factor: float) -> None:
-    """Where the likelihood is flat: the residuals are orthogonal to constant and logit."""
-    rng = np.random.default_rng(4)
-    logit = rng.normal(1.0, 0.8, 3000)
-    p = 1 / (1 + np.exp(-factor * logit))
-    y = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(float)
-    slope = scores.calibration_slope(p, y)
-    kept = np.clip(p, scores.CLIP, 1 - scores.CLIP)
-    seen = np.log(kept / (1 - kept))
-
-    def residuals(intercept: float) -> np.ndarray:
-        return y - 1 / (1 + np.exp(-intercept - slope * seen))
-
-    intercept = brentq(lambda a: residuals(a).sum(), -20, 20)
-    assert residuals(intercept) @ seen == pytest.approx(0, abs=1e-3)
-
-
-def test_separated_classes_have_no_slope() -> None:
-    assert math.isnan(scores.calibration_slope([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1]))
-    assert math.isnan(scores.calibration_slope([], []))
-
-
-def test_a_slope_that_does_not_exist_is_nan() -> None:
-    assert math.isnan(scores.calibration_slope([0.2, 0.2], [0, 1]))
-    assert math.isnan(scores.calibration_slope([0.2, 0.4], [1, 1]))
-
-
 def test_a_nan_probability_is_never_made_a_number() -> None:
     p, y = [0.5, float("nan")], [1, 0]
-    for metric in (scores.log_loss, scores.brier, scores.auc, scores.calibration_slope):
-        assert math.isnan(metric(p, y))
-    assert math.isnan(scores.log_loss([], []))
+    for rows in (scores.log_loss_rows(p, y), scores.brier_rows(p, y), scores.entropy_rows(p)):
+        assert np.isnan(rows).tolist() == [False, True]
+    assert math.isnan(scores.auc(p, y))
+
+
+def test_one_of_each_class_is_enough_to_be_ranked() -> None:
+    assert (scores.auc([0.2, 0.7], [0, 1]), scores.auc([0.7, 0.2], [0, 1]), scores.auc([0.5, 0.5], [0, 1])) == (
+        1,
+        0,
+        0.5,
+    )

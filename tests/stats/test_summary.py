@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidemill.stats.summary import TOP, Summary, summarize
+from tidemill.stats.numeric import NumericColumn
+from tidemill.stats.summary import TOP, CategoricalColumn, Summary, summarize
+from tidemill.stats.text import Shape
 
 cell = st.one_of(st.none(), st.floats(allow_nan=True), st.integers(-5, 5), st.text(max_size=3), st.booleans())
 
@@ -111,3 +113,87 @@ def test_a_wide_table_stays_a_few_kilobytes_a_dozen_columns() -> None:
 def test_columns_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="equally long"):
         summarize({"a": np.zeros(3), "b": np.zeros(2)})
+
+
+def listed(*counts: int) -> dict[str, float]:
+    """The categories that are kept of names A, B, ... of which each occurs so often."""
+    values = [f"{n:02}" for n, count in enumerate(counts) for _ in range(count)]
+    return dict(summarize({"x": objects(*values)}).categorical["x"].top)
+
+
+def test_where_most_values_differ_they_are_names_of_rows_and_no_categories() -> None:
+    assert len(listed(*[1] * 20)) == 20, "few enough to be listed, whatever they are"
+    assert listed(*[1] * 21) == {}
+    assert len(listed(*[2] * 30)) == 20, "as many as half of the rows"
+    assert listed(*[2] * 29, 1, 1) == {}
+
+
+def test_the_twenty_most_common_are_kept_and_of_equals_the_first_by_name() -> None:
+    assert list(listed(*[3] * 25)) == [f"{n:02}" for n in range(20)]
+    assert next(iter(listed(*[3] * 24, 5))) == "24"
+    assert listed(*[3] * 24, 5)["24"] == pytest.approx(5 / 77, rel=1e-5)
+
+
+def test_minus_zero_is_zero_where_rows_are_compared() -> None:
+    assert summarize({"x": np.array([0.0, -0.0])}).duplicate_share == 0.5
+
+
+def test_rows_that_hold_the_same_values_in_other_columns_are_not_the_same() -> None:
+    assert summarize({"a": np.array([1.0, 2.0]), "b": np.array([2.0, 1.0])}).duplicate_share == 0
+
+
+def test_no_rows_have_no_shares() -> None:
+    empty = summarize({"x": np.array([]), "y": objects()})
+    assert (empty.rows, empty.duplicate_share) == (0, 0.0)
+    assert (empty.numeric["x"].null_share, empty.categorical["y"].null_share) == (0.0, 0.0)
+    assert summarize({}) == Summary(0, 0.0, {}, {})
+    assert empty.features["log", "(rows)", "rows"] == 0
+    assert empty.features["share", "y", "distinct share"] == 0
+
+
+def test_a_summary_of_a_newer_version_is_refused() -> None:
+    document = summarize({"x": np.array([1.0])}).to_dict()
+    assert Summary.from_dict(document | {"version": 2}).rows == 1
+    with pytest.raises(ValueError, match="version 3 was written by a newer Tidemill"):
+        Summary.from_dict(document | {"version": 3})
+
+
+def test_long_names_of_the_first_version_are_kept_where_a_shape_was_stored_with_them() -> None:
+    shape = Shape(60.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0)
+    column = CategoricalColumn(0.0, 2, {"x" * 60: 0.5, "y": 0.5}, shape)
+    stored = Summary(2, 0.0, {}, {"c": column})
+    assert Summary.from_dict(json.loads(json.dumps(stored.to_dict()))) == stored
+
+
+def test_every_figure_of_a_summary_is_a_feature_and_its_kind_tells_the_scale() -> None:
+    number = NumericColumn(0.1, 5.0, 2.0, (1.0, 2.0, 3.0, 4.0, 9.0), 0.7, 0.2, 0.05)
+    nothing = NumericColumn(1.0, None, None, None, 0.0, 0.0)
+    category = CategoricalColumn(0.25, 40, {"EWR": 0.5}, Shape(0.2, 0.6, 0.3, 0.1, 0.9, 0.5, 0.4))
+    found = Summary(80, 0.3, {"n": number, "none": nothing}, {"c": category}).features
+    assert found == {
+        ("log", "(rows)", "rows"): np.log(80), ("share", "(rows)", "duplicates"): 0.3,
+        ("share", "n", "null share"): 0.1, ("share", "n", "distinct share"): 0.7,
+        ("share", "n", "share of the most common value"): 0.2, ("share", "n", "share of extreme values"): 0.05,
+        ("location", "n", "mean"): 5.0, ("spread", "n", "sd"): 2.0, ("location", "n", "q0.01"): 1.0,
+        ("location", "n", "q0.1"): 2.0, ("location", "n", "q0.5"): 3.0, ("location", "n", "q0.9"): 4.0,
+        ("location", "n", "q0.99"): 9.0, ("share", "none", "null share"): 1.0,
+        ("share", "c", "null share"): 0.25, ("share", "c", "distinct share"): 0.5,
+        ("count", "c", "distinct values"): 40.0, ("category", "c", "EWR"): 0.5, ("log", "c", "length"): np.log(0.5),
+        ("share", "c", "share of letters"): 0.6, ("share", "c", "share of digits"): 0.3,
+        ("share", "c", "share of spaces"): 0.1, ("share", "c", "share of capitals"): 0.9,
+        ("share", "c", "share of the most common value"): 0.5, ("share", "c", "share of empty values"): 0.4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "share"),
+    [
+        (CategoricalColumn(0.0, 2, {"a": 0.6, "b": 0.4}), 0.0),  # all are listed
+        (CategoricalColumn(0.1, 4, {"a": 0.6, "b": 0.1}), 0.1),  # as rare as the rarest, of .2 that are left
+        (CategoricalColumn(0.1, 4, {"a": 0.5, "b": 0.35}), 0.05),  # what is left
+        (CategoricalColumn(0.0, 50, {}), 0.02),  # one row, where none is listed
+        (CategoricalColumn(0.0, 3, {"a": 0.8, "b": 0.3}), 0.0),
+    ],
+)
+def test_a_category_that_is_not_listed_may_have_what_the_rarest_has(column: CategoricalColumn, share: float) -> None:
+    assert Summary(50, 0.0, {}, {"c": column}).unlisted == {"c": pytest.approx(share)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from zlib import crc32
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tidemill.stats.novelty import novelty
@@ -85,3 +87,48 @@ def test_a_summary_of_the_first_version_is_read_without_its_articles() -> None:
     assert found.categorical["body"].top == {}
     assert found.categorical["origin"].top == kept["top"]
     assert Summary.from_dict(found.to_dict()) == found
+
+
+def test_a_shape_by_hand() -> None:
+    """Nine characters, three rows with a value, four rows."""
+    shape = shape_of({"Ab 1": 2, " ": 1}, 4)
+    assert shape is not None
+    assert (shape.length, shape.letters, shape.digits, shape.spaces) == pytest.approx((9 / 3, 4 / 9, 2 / 9, 3 / 9))
+    assert (shape.upper, shape.top_share, shape.empty_share) == pytest.approx((2 / 4, 2 / 4, 1 / 4))
+    assert shape_of({}, 4) is None
+
+
+@pytest.mark.parametrize(("value", "kind"), [("A", "letters"), ("7", "digits"), (" ", "spaces"), ("A", "upper")])
+def test_a_single_character_is_the_whole_share_of_its_kind(value: str, kind: str) -> None:
+    shape = shape_of({value: 1}, 1)
+    assert (getattr(shape, kind), shape.top_share, shape.empty_share) == (1, 1, value == " ")
+
+
+def test_of_a_long_value_the_first_five_hundred_characters_are_looked_at_and_its_whole_length_counts() -> None:
+    looked_at, beyond = shape_of({"a" * 499 + "1": 1}, 1), shape_of({"a" * 500 + "1": 1}, 1)
+    assert (looked_at.digits, beyond.digits) == (1 / 500, 0)
+    assert beyond.length == 501
+
+
+def test_two_thousand_values_are_looked_at_and_which_ones_does_not_depend_on_their_order() -> None:
+    counts = {f"{n}": 1 for n in range(1999)} | {"letters": 1}
+    assert shape_of(counts, 2000).letters > 0
+    many = {f"{n:05}{'x' * (n % 3)}": 1 for n in range(2500)}
+    assert shape_of(many, 2500) == shape_of(dict(reversed(many.items())), 2500)
+    sample = sorted(many, key=lambda value: crc32(value.encode()))[:2000]
+    assert shape_of(many, 2500).digits == pytest.approx(10_000 / sum(map(len, sample)))
+
+
+def test_text_is_what_is_long_and_mostly_rare() -> None:
+    """24 characters on average, and less than half of the rows are the most common values."""
+    assert is_free_text({f"{n:024}": 1 for n in range(41)}, 20)
+    assert not is_free_text({f"{n:024}": 1 for n in range(40)}, 20), "half of the rows are listed"
+    assert not is_free_text({f"{n:023}": 1 for n in range(41)}, 20)
+    assert not is_free_text({f"{n:024}": 1 for n in range(20)}, 20), "all of them are listed"
+    common = {f"{n:024}": 1 for n in range(41)} | {"x" * 24: 40}
+    assert not is_free_text(common, 20)
+
+
+def test_a_name_is_shown_whole_up_to_48_characters() -> None:
+    assert shown("x" * 48) == "x" * 48
+    assert shown("x" * 49) == "x" * 48 + f"... ({crc32(b'x' * 49):08x})"

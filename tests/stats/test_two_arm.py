@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
 from tidemill.stats.two_arm import RateBlock, rate_difference, rate_harm, rate_non_inferiority
 
 rates = st.floats(1e-6, 1 - 1e-6)
@@ -100,3 +101,74 @@ def test_a_rise_from_five_to_eight_percent_is_found() -> None:
 def test_impossible_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="more bad answers than answers"):
         RateBlock(10, 11, 10, 0)
+
+
+def test_a_difference_of_rates_is_of_all_blocks_together() -> None:
+    blocks = [RateBlock(100, 10, 10, 3), RateBlock(300, 10, 30, 5)]
+    assert rate_difference(blocks) == pytest.approx(8 / 40 - 20 / 400)
+    assert rate_difference([RateBlock(0, 0, 5, 0)]) is None
+    assert rate_difference([RateBlock(1, 1, 1, 0)]) == -1
+
+
+@pytest.mark.parametrize(
+    "counts", [(10, 11, 10, 0), (10, 0, 10, 11), (10, -1, 10, 0), (10, 0, 10, -1), (0, 0.5, 10, 0)]
+)
+def test_more_bad_answers_than_answers_or_less_than_none_are_refused(counts: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="more bad answers than answers"):
+        RateBlock(*counts)
+    RateBlock(10, 10, 10, 10)
+
+
+def divergence(p: float, q: float) -> float:
+    return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+
+
+def factor(block: RateBlock, a: float, b: float, offset: float) -> float:
+    """The likelihood ratio of (a, b) and the point of the null that is nearest to it."""
+    at = minimize_scalar(
+        lambda t: block.n_a * divergence(a, t) + block.n_b * divergence(b, t + offset),
+        bounds=(1e-9, 1 - offset - 1e-9), method="bounded", options={"xatol": 1e-10},
+    ).x  # fmt: skip
+    ratio = (a / at) ** block.k_a * ((1 - a) / (1 - at)) ** (block.n_a - block.k_a)
+    return ratio * (b / (at + offset)) ** block.k_b * ((1 - b) / (1 - at - offset)) ** (block.n_b - block.k_b)
+
+
+PAST, NOW = RateBlock(90, 3, 30, 4), RateBlock(80, 2, 40, 5)
+
+
+def by_hand(guesses: list[tuple[float, float]], learnt: list[tuple[float, float]], offset: float) -> list[float]:
+    """Half the stakes on the guesses, half on what is learnt; a tenth of the wealth is dealt out after each block."""
+    prior = np.array([0.5 / len(guesses)] * len(guesses) + [0.5])
+    weights, e, path = prior, 1.0, []
+    for block, known in zip((PAST, NOW), learnt, strict=True):
+        won = weights * [factor(block, a, b, offset) for a, b in [*guesses, known]]
+        e, weights = e * won.sum(), 0.9 * won / won.sum() + 0.1 * prior
+        path.append(e)
+    return path
+
+
+def test_evidence_for_no_harm_by_hand() -> None:
+    """The alternatives: equal rates, four guessed and one learnt, which starts as half an error in fifty answers."""
+    rates = [(rate, rate) for rate in (0.001, 0.01, 0.1, 0.3)]
+    learnt = [(0.5 / 50,) * 2, (7.5 / 170,) * 2]
+    assert rate_non_inferiority([PAST, NOW], 0.05).path == pytest.approx(by_hand(rates, learnt, 0.05), rel=1e-4)
+
+
+def test_evidence_for_harm_by_hand() -> None:
+    """The alternatives: excesses of 1, 2, 4, ... margins on each guessed rate, and what is learnt of both."""
+    guesses = [(r, r + n * 0.05) for r in (0.001, 0.01, 0.1, 0.3) for n in (1, 2, 4, 8, 16, 32, 64) if r + n * 0.05 < 1]
+    learnt = [(0.01, 0.06), (3.5 / 140, max(4.5 / 80, 3.5 / 140 + 0.05))]
+    assert rate_harm([PAST, NOW], 0.05).path == pytest.approx(by_hand(guesses, learnt, 0.0), rel=1e-4)
+
+
+def test_a_block_multiplies_the_evidence_at_most_by_its_own_cap() -> None:
+    assert rate_harm([RateBlock(810, 0, 90, 90, cap=2.0), RateBlock(810, 0, 90, 90)], 0.01).path == pytest.approx(
+        (2, 16)
+    )
+
+
+def test_a_margin_that_leaves_little_room_still_gives_figures() -> None:
+    """The champion fails nearly always: what is worse by the margin is just below always."""
+    blocks = [RateBlock(900, 890, 100, 99)] * 3
+    for process in (rate_harm(blocks, 0.3), rate_non_inferiority(blocks, 0.3)):
+        assert all(math.isfinite(e) for e in process.path)

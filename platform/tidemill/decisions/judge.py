@@ -52,9 +52,9 @@ class PairedBlock:
 @dataclass(frozen=True)
 class MetricEvidence:
     """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of
-    a loss the worse of as served and at equal level. `worst`: the largest difference of a single block. `pieces`:
-    independent pieces of evidence (blocks, or parts of them); `in_order`: blocks before the first that still waits.
-    `e_non_inferior` and `e_harm` are running maxima: a decision reached stands.
+    a loss the worse of as served and at equal level. `worst`: the largest difference of a single block. `in_order`:
+    blocks before the first that still waits. `e_non_inferior` and `e_harm` are running maxima: a decision reached
+    stands.
     """
 
     metric: str
@@ -65,7 +65,6 @@ class MetricEvidence:
     e_non_inferior: float
     e_harm: float
     worst: float | None = None
-    pieces: int = 0
     in_order: int = 0
 
     def non_inferior(self, alpha: float) -> bool:
@@ -179,7 +178,6 @@ def _paired(
         # The mean of two e-processes is one: harm is looked for in two ways at the price of one.
         running_max_of_mean(harm(served, metric.margin, noisy), harm(level, metric.margin, noisy)),
         max((value for value in of_blocks if math.isfinite(value)), default=None),
-        len(level),
         len(_measured(in_order, metric.metric)),
     )
 
@@ -222,8 +220,6 @@ def _rates(metric: str, margin: float, blocks: tuple[tuple[Arm, Arm, float], ...
         rate_difference(first),
         rate_non_inferiority(first, margin).running_max,
         rate_harm(at_risk, margin).running_max,
-        None,
-        len(first),
     )
 
 

@@ -199,7 +199,6 @@ def _facts(context: Context, rollout: RolloutDocument, ready: Readiness, now: da
     return RolloutFacts(
         now=now,
         started_at=rollout.started_at,
-        step_started_at=rollout.started_at if step is None else step.started_at,
         step=0 if step is None else step.index,
         ready=ready.ready,
         ready_message=ready.message,

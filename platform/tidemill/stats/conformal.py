@@ -32,13 +32,13 @@ CUT = 4.0
 MOST = 0.95
 
 
-def p_values(ids: Sequence[str], scores: Sequence[float], reference: Sequence[float] = ()) -> list[float]:
-    """P-value of each score among `reference` and the scores before it; small where the score is large.
+def p_values(ids: Sequence[str], scores: Sequence[float]) -> list[float]:
+    """P-value of each score among the scores before it; small where the score is large.
 
     Ties are broken at random, as exactness demands; the randomness is a digest of the partition's id, so that a fold
     over the same history always gives the same.
     """
-    before = sorted(reference)
+    before: list[float] = []
     found = []
     for id, score in zip(ids, scores, strict=True):
         larger = len(before) - bisect_right(before, score)
@@ -57,14 +57,10 @@ def calibrate(p: float) -> float:
     return (1 - p + p * log(p)) / (p * log(p) ** 2)
 
 
-def detect_drift(
-    ids: Sequence[str], scores: Sequence[float], false_alarms: float, reference: Sequence[float] = ()
-) -> Detection:
+def detect_drift(ids: Sequence[str], scores: Sequence[float], false_alarms: float) -> Detection:
     """Alarms of the conformal test on what each score has that the one before it did not foretell, rationed to
     `false_alarms` a score. What was said of earlier scores never changes with later ones."""
-    new = innovations([*reference, *scores])
-    known, fresh = new[: len(reference)], new[len(reference) :]
-    return run((calibrate(p) for p in p_values(ids, fresh, known)), false_alarms)
+    return run((calibrate(p) for p in p_values(ids, innovations(scores))), false_alarms)
 
 
 def innovations(scores: Sequence[float]) -> list[float]:

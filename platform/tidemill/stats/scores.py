@@ -22,20 +22,10 @@ def log_loss_rows(p: npt.ArrayLike, y: npt.ArrayLike, clip: float = CLIP) -> Arr
     return rows
 
 
-def log_loss(p: npt.ArrayLike, y: npt.ArrayLike, clip: float = CLIP) -> float:
-    """Mean of `log_loss_rows`."""
-    return _mean(log_loss_rows(p, y, clip))
-
-
 def brier_rows(p: npt.ArrayLike, y: npt.ArrayLike) -> Array:
     """(p - y)^2 for each row (Brier 1950), in [0, 1]."""
     squared: Array = (_array(p) - _array(y)) ** 2
     return squared
-
-
-def brier(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Mean of `brier_rows`."""
-    return _mean(brier_rows(p, y))
 
 
 def entropy_rows(p: npt.ArrayLike, clip: float = CLIP) -> Array:
@@ -79,30 +69,5 @@ def calibration_error(p: npt.ArrayLike, y: npt.ArrayLike, bins: int = 10) -> flo
     return float(sum(len(part) / len(p) * abs(p[part].mean() - y[part].mean()) for part in parts))
 
 
-def calibration_slope(p: npt.ArrayLike, y: npt.ArrayLike, clip: float = CLIP) -> float:
-    """Slope b of logit P(y=1) = a + b logit(p), fitted by maximum likelihood (Cox 1958). 1 is what is expected.
-
-    Below 1 the probabilities are too extreme, above 1 too timid. NaN where p is constant, y has a single class, or
-    the classes are separated.
-    """
-    p, y = np.clip(_array(p), clip, 1 - clip), _array(y)
-    if len(y) == 0 or y.min() == y.max() or not np.isfinite(p).all() or p.min() == p.max():
-        return float("nan")
-    design = np.column_stack([np.ones_like(p), np.log(p) - np.log1p(-p)])
-    weights = np.array([0.0, 1.0])
-    for _ in range(50):
-        fitted = 1 / (1 + np.exp(-design @ weights))
-        curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, design.T @ (y - fitted))
-        weights = weights + np.clip(step, -2.0, 2.0)  # damped: far from the optimum a full step can overshoot
-        if float(np.abs(step).max()) < 1e-8:
-            return float(weights[1])
-    return float("nan")
-
-
 def _array(values: npt.ArrayLike) -> Array:
     return np.asarray(values, dtype=np.float64)
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean()) if len(values) else float("nan")

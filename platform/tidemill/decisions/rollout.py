@@ -24,6 +24,7 @@ from .judge import (
     split_threshold,
 )
 from .operation import OperationalBlock, failing, mirror_harm, pair_coverage
+from .units import left_out, one_and_many, unit_figures, units
 from .verdict import Reason, Verdict
 
 __all__ = ["OperationalBlock", "PairedBlock", "RolloutAction", "RolloutFacts", "advance"]
@@ -43,7 +44,8 @@ class RolloutAction(StrEnum):
 class RolloutFacts:
     """`paired`: all closed blocks of outcomes since the rollout began, in the order in which they closed (a canary
     mirrors too, so they go on); `operation`: all closed operational blocks; `step_outcomes`: labelled predictions of
-    the challenger in the present step; `block_hours`: length of a block of outcomes."""
+    the challenger in the present step; `block_hours`: length of a block of outcomes; `unit`: the column by whose values
+    the outcomes inside a block are parted, where there is one."""
 
     now: datetime
     started_at: datetime
@@ -57,6 +59,7 @@ class RolloutFacts:
     step_outcomes: int
     approved: bool
     block_hours: int = 24
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class _Case:
 
     @property
     def blocks(self) -> str:
-        return blocks(max((m.blocks for m in self.metrics if m.metric in LOSSES), default=0), self.facts.block_hours)
+        return _blocks(self, max((m.blocks for m in self.metrics if m.metric in LOSSES), default=0))
 
     def verdict(self, action: RolloutAction, reason: Reason, message: str) -> Verdict[RolloutAction]:
         threshold = harm_threshold(self.rollout.judge)
@@ -100,6 +103,7 @@ class _Case:
             "pair_coverage": pair_coverage(self.facts.operation),
             "e_sample_ratio": self.e_split,
             "sample_ratio_at": split_threshold(self.rollout.judge),
+            **unit_figures(self.facts.unit, self.facts.paired),
         }
         return Verdict(action, reason, message, figures)
 
@@ -109,7 +113,7 @@ def advance(facts: RolloutFacts, rollout: Rollout) -> Verdict[RolloutAction]:
     case = _Case(
         facts,
         rollout,
-        evidence(rollout.judge, facts.paired, facts.operation, noisy=facts.block_hours < 24),
+        evidence(rollout.judge, facts.paired, facts.operation, noisy=facts.block_hours < 24 or facts.unit is not None),
         split_evidence(facts.operation).running_max,
         mirror_harm(facts.operation).running_max,
     )
@@ -166,7 +170,7 @@ def _worse(case: _Case) -> Verdict[RolloutAction] | None:
         if m.e_harm >= threshold:
             message = (
                 f"{m.metric} is worse than the champion's, by {_signed(m.difference)} over {m.n} "
-                f"{_unit(m, case)} (evidence {m.e_harm:.3g}, {threshold:.3g} aborts)"
+                f"{_unit(m, case)} (evidence {m.e_harm:.3g}, {threshold:.3g} aborts){_left_out(case)}"
             )
             return case.verdict(RolloutAction.ABORT, Reason.WORSE, message)
     return None
@@ -239,7 +243,7 @@ def _expired(case: _Case) -> Verdict[RolloutAction] | None:
     message = f"{case.rollout.max_duration.days} days were not enough to decide: {_progress(case)}"
     if case.rollout.on_inconclusive == "abort":
         return case.verdict(RolloutAction.ABORT, Reason.INCONCLUSIVE, message)
-    seen = bool(case.facts.paired) or any(b.tried.keys for b in case.facts.operation)
+    seen = any(block.pieces for block in case.facts.paired) or any(b.tried.keys for b in case.facts.operation)
     if seen and case.rollout.on_inconclusive == "promote":
         return _promote(case, Reason.INCONCLUSIVE, message)
     if seen and case.facts.approved:
@@ -257,9 +261,9 @@ def _progress(case: _Case) -> str:
         state = (
             "stands" if m.non_inferior(case.rollout.judge.alpha) else f"evidence {m.e_non_inferior:.2g} of {wanted:g}"
         )
-        seen = blocks(m.blocks, case.facts.block_hours) if m.metric in LOSSES else f"{m.n} keys"
+        seen = _blocks(case, m.blocks) if m.metric in LOSSES else f"{m.n} keys"
         parts.append(f"{m.metric} {state} after {seen} ({_signed(m.difference)}, margin {m.margin:g})")
-    return "; ".join(parts)
+    return "; ".join(parts) + _left_out(case)
 
 
 def _signed(difference: float | None) -> str:
@@ -273,16 +277,29 @@ def blocks(number: int, hours: int) -> str:
     return f"{number} block{'' if number == 1 else 's'} of {hours} h"
 
 
+def _blocks(case: _Case, number: int) -> str:
+    return blocks(number, case.facts.block_hours) if case.facts.unit is None else units(number, case.facts.unit)
+
+
+def _left_out(case: _Case) -> str:
+    return "" if case.facts.unit is None else left_out(case.facts.unit, case.facts.paired)
+
+
 def _unit(m: MetricEvidence, case: _Case) -> str:
-    return f"requests of {blocks(m.blocks, case.facts.block_hours)}" if m.metric in LOSSES else "keys"
+    if m.metric not in LOSSES:
+        return "keys"
+    seen = _blocks(case, m.blocks)
+    return f"requests of {seen}" if case.facts.unit is None else f"requests ({seen})"
 
 
 def _warning(case: _Case) -> str:
     """What no test can see is said where one decides."""
     losses = [m for m in case.needed if m.metric in LOSSES and m.worst is not None]
     if not losses:
-        return ""
+        return _left_out(case)
     m = min(losses, key=lambda each: each.blocks)
     unseen = m.unseen(case.rollout.judge.alpha)
     assert unseen is not None and m.worst is not None
-    return f"; the worst block was {m.worst:+.4f}, and bad blocks rarer than {unseen:.0%} may not have come yet"
+    one, many = ("block", "blocks") if case.facts.unit is None else one_and_many(case.facts.unit)
+    rarer = f"bad {many} rarer than {unseen:.0%} may not have come yet"
+    return f"; the worst {one} was {m.worst:+.4f}, and {rarer}{_left_out(case)}"

@@ -6,7 +6,7 @@ once more with the challenger at the champion's level: what a repair cannot mend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from tidemill.decisions.closing import Arrival, BlockFacts, is_closed
 from tidemill.decisions.judge import AT_LEVEL, PairedBlock
+from tidemill.spec.model_loop import BlockColumn
 from tidemill.stats.calibration import at_level
 from tidemill.stats.dependence import Dependence, shortest_block
 from tidemill.stats.eprocess import part_ends
@@ -27,6 +28,7 @@ from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument
 from .looking import looked_at, may_have_changed
 from .model import Role
+from .units import EarlierUnits, by_unit, unit_variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +45,8 @@ def kind(rollout: RolloutDocument) -> str:
 def dependence(context: Context, now: datetime) -> Dependence:
     """How long the outcomes of this loop depend on each other: as the spec says, or as the last two weeks show."""
     declared = context.spec.rollout.judge.block
+    if isinstance(declared, BlockColumn):  # its values part the outcomes; a day is how they are closed
+        return Dependence(_WHOLE_DAY, False, None)
     if declared != "auto":
         return Dependence(round(declared.total_seconds() / 3600), False, None)
     champion = context.state.get(context.name, "champion", "current")
@@ -83,11 +87,12 @@ def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> No
     stored = context.state.documents(context.name, kind(rollout))
     closed = {document["id"] for document in stored}
     known: Arrival | None = None
+    earlier = EarlierUnits(context, rollout)
     while start + length + label.arrives_after <= now:
         id = f"{start:%Y-%m-%dT%H}"
         if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
             known = known or arrival(context, now)
-            _close(context, rollout, id, start, start + length, known, stored, now)
+            _close(context, rollout, id, start, start + length, known, stored, earlier, now)
         start += length
 
 
@@ -100,7 +105,9 @@ def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocume
 
 
 def judged(block: PairDocument) -> PairedBlock:
-    return PairedBlock(block.id, block.n, block.differences, block.parts)
+    return PairedBlock(
+        block.id, block.n, block.differences, block.parts, block.units, block.unplaced, block.returned, block.worst
+    )
 
 
 def _close(
@@ -111,6 +118,7 @@ def _close(
     end: datetime,
     known: Arrival,
     before: list[dict[str, Any]],
+    earlier: EarlierUnits,
     now: datetime,
 ) -> None:
     label = context.spec.data.label
@@ -124,7 +132,6 @@ def _close(
     found = both.dropna(subset=["label"]).sort_values("event_time", kind="stable")
     step = rollout.step
     assert step is not None
-    variance = next((found["variance"] for found in reversed(before) if found.get("variance") is not None), None)
     document = PairDocument(
         id=id,
         start=start,
@@ -134,7 +141,7 @@ def _close(
         n=len(found),
         step=step.index,
         answered=_answered(rows, rollout),
-        **_differences(context, rollout, found, variance),
+        **_differences(context, rollout, found, before, earlier, start),
     )
     context.state.put_once(context.name, kind(rollout), id, document.stored())
 
@@ -144,7 +151,9 @@ def _both(rows: pd.DataFrame, rollout: RolloutDocument) -> pd.DataFrame:
     rows = rows[rows["at"] >= rollout.steps[0].started_at]
     mine = rows[rows["version"] == rollout.champion].drop_duplicates("key")
     theirs = rows[rows["version"] == rollout.challenger].drop_duplicates("key")
-    return mine.merge(theirs[["key", "score"]], on="key", suffixes=("", "_challenger"))
+    both = mine.merge(theirs[["key", "score", "unit"]], on="key", suffixes=("", "_challenger"))
+    # A champion that was asked first before the route named the column has no unit of its own.
+    return both.assign(unit=both["unit"].where(both["unit"].notna(), both["unit_challenger"]))
 
 
 def _answered(rows: pd.DataFrame, rollout: RolloutDocument) -> int:
@@ -159,7 +168,12 @@ def _answered(rows: pd.DataFrame, rollout: RolloutDocument) -> int:
 
 
 def _differences(
-    context: Context, rollout: RolloutDocument, rows: pd.DataFrame, variance: float | None
+    context: Context,
+    rollout: RolloutDocument,
+    rows: pd.DataFrame,
+    before: list[dict[str, Any]],
+    earlier: EarlierUnits,
+    start: datetime,
 ) -> dict[str, Any]:
     if rows.empty:
         return {"differences": {}}
@@ -172,14 +186,20 @@ def _differences(
         "differences": {name: float(np.mean(values)) for name, values in of_rows.items()},
         "variance": float(np.var(of_rows["log_loss"])),
     }
+    if rollout.unit is not None:
+        units = by_unit(of_rows, rows["unit"], earlier.before(start))
+        ends = part_ends(unit_variance(before), _margin(context, rollout), units.number) if units.number else []
+        return {**found, **units.figures(), "parts": _parts(units.means, ends)}
     if rollout.single_rows:
-        ends = part_ends(variance, _margin(context, rollout), len(rows))
-        found["parts"] = {name: _means(values, ends) for name, values in of_rows.items()}
+        variance = next((block["variance"] for block in reversed(before) if block.get("variance") is not None), None)
+        found["parts"] = _parts(of_rows, part_ends(variance, _margin(context, rollout), len(rows)))
     return found
 
 
-def _means(values: np.ndarray[Any, Any], ends: Sequence[int]) -> tuple[float, ...]:
-    return tuple(float(np.mean(values[start:end])) for start, end in pairwise((0, *ends)))
+def _parts(values: Mapping[str, np.ndarray[Any, Any]], ends: Sequence[int]) -> dict[str, tuple[float, ...]]:
+    """The means of consecutive runs that end there."""
+    runs = list(pairwise((0, *ends)))
+    return {name: tuple(float(np.mean(of[start:end])) for start, end in runs) for name, of in values.items()}
 
 
 def _margin(context: Context, rollout: RolloutDocument) -> float:

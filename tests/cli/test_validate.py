@@ -117,7 +117,7 @@ def test_a_name_that_the_data_does_not_have_is_a_warning_with_the_nearest_one(
 
 
 def test_a_column_of_blocks_that_the_data_does_not_have_is_a_warning_that_says_what_follows(shop: Path) -> None:
-    spoil(shop, "spec:", "spec:\n  rollout: {judge: {block: {column: visitor}}}")
+    spoil(shop, "    judge:\n", "    judge:\n      block: {column: visitor}\n")
     result = validate()
     assert result.exit_code == 0
     assert "spec.rollout.judge.block.column: data/" in result.stderr

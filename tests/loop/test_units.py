@@ -104,6 +104,23 @@ def test_a_value_that_came_on_an_earlier_day_is_not_counted_again(it: Small) -> 
     assert "no test counts the 25 outcomes of values of batch that came on an earlier day" in rollout(it).message
 
 
+def test_what_came_before_the_rollout_began_does_not_count_as_seen(it: Small) -> None:
+    before = FIRST - HOUR
+    ask(it, ["early"], before, unit="b1", event_time=FIRST + HOUR)
+    came(it, "b2", FIRST + HOUR)
+    came(it, "b1", FIRST + DAY + HOUR)
+    live(it, FIRST + 2 * DAY + 7 * HOUR)
+    assert (closed(it)["02"].units, closed(it)["02"].returned) == (1, 0)
+
+
+def test_a_value_that_the_challenger_has_not_scored_has_not_come(it: Small) -> None:
+    came(it, "b1", FIRST + HOUR, status="error", score=None, raw=None)
+    came(it, "b2", FIRST + HOUR)
+    came(it, "b1", FIRST + DAY + HOUR)
+    live(it, FIRST + 2 * DAY + 7 * HOUR)
+    assert (closed(it)["02"].units, closed(it)["02"].returned) == (1, 0)
+
+
 def test_a_day_that_closes_before_the_one_before_leaves_its_values_to_that(it: Small) -> None:
     came(it, "b1", FIRST + HOUR, labelled=0)
     came(it, "b1", FIRST + DAY + HOUR)

@@ -4,10 +4,11 @@
 
 Every run is a loop of its own (bench/rollout_world.py): a champion that has served for a month, then a challenger in
 shadow. Predictions and outcomes are simulated, everything else is the product. "rows": outcomes are independent.
-"days": each day has a cause of its own, sd 0.5 on the logit. "spells": that cause keeps 0.6 of the day before. The
-challenger predicts as the champion does, with noise of its own (`rank`: it ranks worse, at the same level) or with a
-shift of its level (`level`). "hard days": on one day in five a quarter of the labels never comes, and the challenger's
-whole excess lies on these days.
+"days": each day has a cause of its own, sd 0.5 on the logit. "spells": that cause keeps 0.6 of the day before.
+"batches": 50 outcomes, which come over a day, share a cause, sd 1, and each model has an error of its own for each
+batch; batches are independent. "hard days": on one day in five a quarter of the labels never comes, and the
+challenger's whole excess lies on these days. The challenger predicts as the champion does, with noise of its own
+(`rank`: it ranks worse, at the same level; by row, or by batch) or with a shift of its level (`level`).
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rollout_world import PAST, Stream, World, loop
+from rollout_world import NAME, PAST, Stream, World, loop
 from tidemill.stats.calibration import apply, fit
 from tidemill.stats.scores import log_loss_rows
 
 MARGIN, DAYS = 0.02, 29
 HOURLY = tuple(float(hour) for hour in range(24))
 HARD_LOSES = 0.25  # share of the labels
-CAUSES = {"rows": (0.0, 0.0), "days": (0.5, 0.0), "spells": (0.5, 0.6)}
+CAUSES = {"rows": (0.0, 0.0), "days": (0.5, 0.0), "spells": (0.5, 0.6), "batches": (1.0, 0.0)}
+BATCH, BATCH_ERROR = 50, 0.3  # rows; sd on the logit of what each model makes of a batch
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,18 @@ class Case:
     rows: int = 250
     by: str = "rank"
     recalibrate: str = "daily"
-    block: str = "auto"
+    block: Any = "auto"
+    single_rows: bool = False  # by decree, which the product does not take
+    past: int = PAST
     slow: tuple[float, float] = (0.05, 0.05)  # days until the labels of class 0 and of class 1
     ticks: tuple[float, ...] = (7.0,)
     hard: float = 0.0  # share of days that are hard
 
 
-def stream(rng: np.random.Generator, case: Case, days: int = PAST + DAYS) -> Stream:
+def stream(rng: np.random.Generator, case: Case) -> Stream:
+    if case.kind == "batches":
+        return _batches(rng, case)
+    days = case.past + DAYS
     shape = (days, case.rows)
     sd, keep = CAUSES[case.kind]
     cause = rng.standard_normal(days)
@@ -65,6 +72,25 @@ def stream(rng: np.random.Generator, case: Case, days: int = PAST + DAYS) -> Str
     return Stream(champion, challenger, label, hour, delay)
 
 
+def _batches(rng: np.random.Generator, case: Case) -> Stream:
+    """The same with causes and errors by batch; the rows of a day's batches come in any order."""
+    days, many = case.past + DAYS, case.rows // BATCH
+    shape = (days, case.rows)
+    of_day = np.broadcast_to(np.arange(case.rows) // BATCH, shape)
+    day = np.arange(days)[:, None]
+
+    def by_batch(sd: float) -> np.ndarray[Any, Any]:
+        return sd * rng.standard_normal((days, many))[day, of_day]
+
+    logit = -1.2 + 0.9 * rng.standard_normal(shape)
+    label = rng.random(shape) < _sigmoid(logit + by_batch(CAUSES["batches"][0]))
+    noise, shift = _worse(case.excess, case.by, case.kind, case.recalibrate)
+    champion = logit + by_batch(BATCH_ERROR) + 0.25 * rng.standard_normal(shape)
+    challenger = logit + by_batch(np.hypot(BATCH_ERROR, noise)) + 0.25 * rng.standard_normal(shape) + shift
+    hour = rng.uniform(0, 24, shape)
+    return Stream(champion, challenger, label, hour, np.full(shape, 0.05), of_day + many * day)
+
+
 _FOUND: dict[tuple[float, str, str, str], tuple[float, float]] = {}
 
 
@@ -79,11 +105,12 @@ def _worse(excess: float, by: str, kind: str, recalibrate: str) -> tuple[float, 
         label = (rng.random(n) < _sigmoid(logit + cause)).astype(float)
         one, other = rng.standard_normal(n), rng.standard_normal(n)
         repaired = by == "rank" and recalibrate != "never"
-        base = _cost(logit + 0.25 * one, label, repaired)
+        own = np.hypot(0.25, BATCH_ERROR) if kind == "batches" else 0.25
+        base = _cost(logit + own * one, label, repaired)
         low, high = 0.0, 4.0
         for _ in range(18):
             middle = (low + high) / 2
-            p = logit + (np.hypot(0.25, middle) * other if by == "rank" else 0.25 * other + middle)
+            p = logit + (np.hypot(own, middle) * other if by == "rank" else own * other + middle)
             low, high = (low, middle) if _cost(p, label, repaired) - base > excess else (middle, high)
         _FOUND[excess, by, kind, recalibrate] = (high, 0.0) if by == "rank" else (0.0, high)
     return _FOUND[excess, by, kind, recalibrate]
@@ -100,7 +127,8 @@ def run(case: Case, runs: int, seed: int) -> dict[str, Any]:
     promoted, aborted, days, used, hours = 0, 0, [], [], []
     for number in range(runs):
         rng = np.random.default_rng([seed, number])
-        world = World(loop(case.recalibrate, rollout=_rollout(case)), stream(rng, case), case.ticks)
+        kind = SingleRows if case.single_rows else World
+        world = kind(loop(case.recalibrate, rollout=_rollout(case)), stream(rng, case), case.ticks, case.past)
         ended = world.live()
         promoted += ended["status"] == "promoted"
         decided = ended["reason"] == "Worse"
@@ -119,24 +147,38 @@ def run(case: Case, runs: int, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+class SingleRows(World):
+    def _begin(self) -> None:
+        super()._begin()
+        decreed = {**self.rollout(), "block_hours": 1, "single_rows": True}
+        self.state.put(NAME, "rollout", decreed["id"], decreed)
+
+
 def _rollout(case: Case) -> dict[str, Any]:
     metrics = [{"metric": "log_loss", "margin": MARGIN}]
     return {"judge": {"metrics": metrics, "block": case.block}}
 
 
+KINDS = ("rows", "days", "spells")
+_BATCHES: dict[str, Any] = {"kind": "batches", "rows": 400, "recalibrate": "never", "past": 10}
 CASES = (
-    *(Case("equal", 0.0, kind) for kind in CAUSES),
-    *(Case("at the margin, ranks worse", MARGIN, kind) for kind in CAUSES),
-    *(Case("at the margin, ranks worse, no repair", MARGIN, kind, recalibrate="never") for kind in CAUSES),
-    *(Case("at the margin, level wrong", MARGIN, kind, by="level") for kind in CAUSES),
-    *(Case("at the margin, level wrong, no repair", MARGIN, kind, by="level", recalibrate="never") for kind in CAUSES),
-    *(Case("three margins worse", 3 * MARGIN, kind) for kind in CAUSES),
+    *(Case("equal", 0.0, kind) for kind in KINDS),
+    *(Case("at the margin, ranks worse", MARGIN, kind) for kind in KINDS),
+    *(Case("at the margin, ranks worse, no repair", MARGIN, kind, recalibrate="never") for kind in KINDS),
+    *(Case("at the margin, level wrong", MARGIN, kind, by="level") for kind in KINDS),
+    *(Case("at the margin, level wrong, no repair", MARGIN, kind, by="level", recalibrate="never") for kind in KINDS),
+    *(Case("three margins worse", 3 * MARGIN, kind) for kind in KINDS),
     Case("positives come 3 days later, 3 margins worse", 3 * MARGIN, by="level", slow=(0.1, 3.0)),
     Case("positives come 3 days later, equal", 0.0, slow=(0.1, 3.0)),
-    *(Case("at the margin, on hard days", MARGIN, kind, hard=0.2) for kind in CAUSES),
-    *(Case("three margins worse, on hard days", 3 * MARGIN, kind, hard=0.2) for kind in CAUSES),
+    *(Case("at the margin, on hard days", MARGIN, kind, hard=0.2) for kind in KINDS),
+    *(Case("three margins worse, on hard days", 3 * MARGIN, kind, hard=0.2) for kind in KINDS),
     *(Case(f"equal, {rows:,} a day", 0.0, "rows", rows, ticks=HOURLY) for rows in (100, 1000, 10_000)),
     Case("1 h by decree, at the margin", MARGIN, "spells", 1000, block="1h"),
+    Case("batches, equal", 0.0, block={"column": "batch"}, **_BATCHES),
+    Case("batches, three margins worse", 3 * MARGIN, block={"column": "batch"}, **_BATCHES),
+    Case("batches, at the margin", MARGIN, block={"column": "batch"}, **_BATCHES),
+    Case("batches, at the margin, 1 h by decree", MARGIN, block="1h", **_BATCHES),
+    Case("batches, at the margin, single rows by decree", MARGIN, block="1h", single_rows=True, **_BATCHES),
 )
 
 

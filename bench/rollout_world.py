@@ -61,14 +61,15 @@ def loop(recalibrate: str = "daily", **spec: Any) -> ModelLoop:
 
 @dataclass(frozen=True)
 class Stream:
-    """Predictions of two models and what came true, shape (days, rows): logits, labels, hour of the day, key; and the
-    delay of each label in days (NaN: never)."""
+    """Predictions of two models and what came true, shape (days, rows): logits, labels, hour of the day, key; the delay
+    of each label in days (NaN: never); and the batch that each row belongs to, where rows have one."""
 
     champion: np.ndarray[Any, Any]
     challenger: np.ndarray[Any, Any]
     label: np.ndarray[Any, Any]
     hour: np.ndarray[Any, Any]
     delay: np.ndarray[Any, Any]
+    batch: np.ndarray[Any, Any] | None = None
 
     @property
     def days(self) -> int:
@@ -82,6 +83,7 @@ class Stream:
                 "at": pd.Timestamp(at) + pd.to_timedelta(self.hour[day], unit="h"),
                 "champion": self.champion[day],
                 "challenger": self.challenger[day],
+                **({} if self.batch is None else {"batch": self.batch[day]}),
             }
         )
 

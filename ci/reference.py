@@ -114,7 +114,7 @@ def _many(field: Any) -> str:
 def _field_row(field: Any, described: dict[str, Any], absent: str) -> str:
     if field.is_required():
         default = "required"
-    elif "default" not in described or model_in(field.annotation) is not None:
+    elif "default" not in described or (model_in(field.annotation) and not isinstance(described["default"], str)):
         default = "" if described.get("default", 0) is not None else absent
     elif described["default"] in (None, ""):
         default = ""

@@ -14,7 +14,7 @@ def predictions(day: int) -> pd.DataFrame:
     times = pd.to_datetime(rows["at"], utc=True)
     fixed = {"request_id": "r", "version": "1", "role": "champion", "served": True, "status": "ok", "raw": 0.5,
              "score": 0.5, "calibrator": None, "fallback": False, "latency_ms": 0.0,
-             "weight": 1.0}  # fmt: skip
+             "weight": 1.0, "unit": None}  # fmt: skip
     return pd.DataFrame({"key": rows["id"], "event_time": times, "at": times}).assign(**fixed)[COLUMNS]
 
 

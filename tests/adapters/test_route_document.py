@@ -9,6 +9,7 @@ from tidemill.adapters.route_document import RouteDocument, dumps, loads, standi
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 STAND_IN = Route("delay", (Arm("1", Role.CHAMPION, 1.0, stands_in_for="2"),), ("0",))
+BY_BATCH = Route("delay", (Arm("2", Role.CHAMPION, 1.0), Arm("3", Role.SHADOW, 0.0, 1.0)), ("1",), unit="batch")
 PLAIN = Route("delay", (Arm("2", Role.CHAMPION, 0.9, 1.0), Arm("3", Role.CANARY, 0.1, 1.0)), ("1",))
 
 
@@ -17,14 +18,23 @@ def written(route: Route) -> str:
     return dumps(RouteDocument(route, {name: ModelVersion(name, f"file:///{name}", "d", "t") for name in names}))
 
 
-@pytest.mark.parametrize("route", [STAND_IN, PLAIN])
+@pytest.mark.parametrize("route", [STAND_IN, PLAIN, BY_BATCH])
 def test_a_route_is_read_as_it_was_written(route: Route) -> None:
     assert loads(written(route), "here").route == route
 
 
 def test_an_arm_is_written_with_the_fields_that_the_release_before_takes() -> None:
-    for arm in json.loads(written(STAND_IN))["route"]["arms"]:
-        assert set(arm) == {"version", "role", "weight", "mirror", "calibrator"}
+    for route in (STAND_IN, BY_BATCH):
+        for arm in json.loads(written(route))["route"]["arms"]:
+            assert set(arm) == {"version", "role", "weight", "mirror", "calibrator"}
+
+
+def test_a_route_by_a_column_has_one_field_that_the_release_before_passes_over() -> None:
+    assert set(json.loads(written(BY_BATCH))["route"]) == {"loop", "arms", "fallback", "unit"}
+
+
+def test_a_route_whose_fallback_is_away_keeps_its_column() -> None:
+    assert standing(BY_BATCH, {"2", "3"}) == Route("delay", BY_BATCH.arms, (), "batch")
 
 
 def test_a_route_without_a_stand_in_is_written_as_the_release_before_wrote_it() -> None:

@@ -17,7 +17,7 @@ from tidemill.loop.ports import PredictionLog
 
 HOUR = timedelta(hours=1)
 COLUMNS = {"request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score",
-           "calibrator", "fallback", "latency_ms", "weight"}  # fmt: skip
+           "calibrator", "fallback", "latency_ms", "weight", "unit"}  # fmt: skip
 
 
 LOGS: dict[str, Callable[[Path], PredictionLog]] = {

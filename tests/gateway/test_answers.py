@@ -27,10 +27,12 @@ def remote(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def serve(running: Running, versions: Versions, *arms: Arm, fallback: tuple[str, ...] = ()) -> None:
+def serve(
+    running: Running, versions: Versions, *arms: Arm, fallback: tuple[str, ...] = (), unit: str | None = None
+) -> None:
     for name in {*(arm.version for arm in arms), *fallback}:
         assert running.prepare(versions[name]).ready
-    running.gateway.set_route(Route("delay", arms, fallback))
+    running.gateway.set_route(Route("delay", arms, fallback, unit))
 
 
 def champion(version: str, weight: float = 1.0, mirror: float = 0.0) -> Arm:
@@ -95,6 +97,28 @@ def test_rows_are_logged_with_the_weight_that_their_arm_had_in_the_route_in_forc
         assert version not in set(copies["version"])
         assert not copies["served"].any()
         assert (copies["weight"] == 0).all()
+
+
+def test_rows_are_logged_with_the_value_of_the_column_that_the_route_names(start: Start, versions: Versions) -> None:
+    running = start()
+    arms = (champion("calm"), Arm("other", Role.SHADOW, 0.0, 1.0))
+    serve(running, versions, *arms)
+    running.infer(["early"])
+    assert running.gateway.drain(20)
+    serve(running, versions, *arms, unit="carrier")
+    running.infer(["a", "b"], carrier=["AA", None])
+    rows = running.rows()
+    for role in ("champion", "shadow"):
+        units = rows[rows["role"] == role].set_index("key")["unit"]
+        assert units["a"] == "AA"
+        assert units[["early", "b"]].isna().all()
+
+
+def test_a_column_that_requests_do_not_have_is_logged_as_null(start: Start, versions: Versions) -> None:
+    running = start()
+    serve(running, versions, champion("calm"), unit="batch")
+    running.infer(["a"])
+    assert running.rows()["unit"].isna().all()
 
 
 def test_error_and_fallback_rates_are_counted_for_each_arm(start: Start, versions: Versions) -> None:

@@ -22,14 +22,17 @@ ROUTES = {
     "a part in shadow": (Arm("calm", Role.CHAMPION, 1.0, 0.0), Arm("other", Role.SHADOW, 0.0, 0.4)),
     "canary": (Arm("calm", Role.CHAMPION, 0.7, 1.0), Arm("other", Role.CANARY, 0.3, 1.0)),
 }
-LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback", "weight"]
+LOGGED = ["key", "version", "role", "served", "status", "raw", "score", "fallback", "weight", "unit"]
 
 
-@pytest.mark.parametrize("name", ROUTES)
+COLUMNS = ("distance", "carrier", "unheard-of")
+
+
+@pytest.mark.parametrize(("name", "column"), [*((name, None) for name in ROUTES), *(("canary", c) for c in COLUMNS)])
 def test_a_backtest_answers_and_logs_as_the_gateway_does(
-    name: str, start: Callable[..., Running], versions: dict[str, ModelVersion]
+    name: str, column: str | None, start: Callable[..., Running], versions: dict[str, ModelVersion]
 ) -> None:
-    running, route = start(), Route("delay", ROUTES[name], ())
+    running, route = start(), Route("delay", ROUTES[name], (), column)
     for arm in route.arms:
         assert running.gateway.prepare("delay", versions[arm.version]).ready
     running.gateway.set_route(route)
@@ -55,7 +58,9 @@ def test_a_backtest_answers_and_logs_as_the_gateway_does(
 
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[LOGGED].sort_values(["key", "version"], ignore_index=True)
+    units = rows["unit"].astype(object)
+    found = rows.assign(unit=units.where(units.notna(), None))
+    return found[LOGGED].sort_values(["key", "version"], ignore_index=True)
 
 
 def test_a_model_that_ends_the_process_is_named_and_ends_the_backtest_with_an_error(

@@ -11,7 +11,7 @@ from rollout_world import World, loop
 def lived(case: Case, seed: int = 1) -> dict:
     metrics = [{"metric": "log_loss", "margin": 0.02}]
     rules = loop(case.recalibrate, rollout={"judge": {"metrics": metrics, "block": case.block}})
-    return World(rules, stream(np.random.default_rng([1, seed]), case), case.ticks).live()
+    return World(rules, stream(np.random.default_rng([1, seed]), case), case.ticks, case.past).live()
 
 
 def named(name: str, outcomes: str = "rows") -> Case:
@@ -38,3 +38,11 @@ def test_labels_that_come_later_for_one_class_promote_nobody_who_is_worse() -> N
 
 def test_outcomes_of_days_that_share_a_cause_are_judged_by_days() -> None:
     assert lived(named("equal", "days"))["block_hours"] == 24
+
+
+def test_batches_that_share_a_cause_are_the_sample_where_a_column_says_so() -> None:
+    ended = lived(named("batches, equal", "batches"))
+    assert ended["unit"] == "batch"
+    (found,) = ended["evidence"]["metrics"]
+    assert found["n"] == 50 * found["blocks"], "a batch of 50 rows is one"
+    assert found["blocks"] > 40

@@ -41,16 +41,19 @@ def row(key: str, at: datetime, version: str = "1", role: str = "champion", **mo
     weights = {"champion": 1.0, "canary": 0.5, "shadow": 0.0}
     usual = {"request_id": f"{key}@{at:%d%H%M%S}", "key": key, "event_time": at, "at": at, "version": version,
              "role": role, "served": served, "status": "ok", "raw": 0.5, "score": 0.5, "calibrator": None,
-             "fallback": False, "latency_ms": 1.0, "weight": weights[role]}  # fmt: skip
+             "fallback": False, "latency_ms": 1.0, "weight": weights[role], "unit": None}  # fmt: skip
     return {**usual, **more}
 
 
-def ask(it: Small, keys: Iterable[str], at: datetime, failed: Sequence[str] = (), **challenger: Any) -> None:
+def ask(
+    it: Small, keys: Iterable[str], at: datetime, failed: Sequence[str] = (), unit: str | None = None, **challenger: Any
+) -> None:
     """Both versions score each key in shadow; the challenger fails those in `failed`."""
     rows = []
     for key in keys:
         bad = {"status": "error", "score": None, "raw": None} if key in failed else {}
-        rows += [row(key, at), row(key, at, "2", "shadow", **{**challenger, **bad})]
+        challenger["unit"] = unit
+        rows += [row(key, at, unit=unit), row(key, at, "2", "shadow", **{**challenger, **bad})]
     it.context.ports.log.append(rows)
 
 

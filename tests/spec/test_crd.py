@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from jsonschema import Draft4Validator
 from pydantic import Field
 from tidemill.spec import crd
 from tidemill.spec.cel_rules import expanded
@@ -66,7 +67,8 @@ class TestStructure:
             for path, place in places(schema(kind))
             if "type" not in place and not place.get("x-kubernetes-int-or-string")
         ]
-        assert untyped == ([".spec.data.gate"] if kind.name == "ModelLoop" else []), "which is a mapping or a word"
+        either = [".spec.data.gate", ".spec.rollout.judge.block"]
+        assert untyped == (either if kind.name == "ModelLoop" else []), "which are a mapping or a text"
 
     def test_nothing_stands_there_that_is_not_structural(self, kind: crd.Kind) -> None:
         for path, place in places(schema(kind)):
@@ -136,3 +138,17 @@ def test_a_rule_that_names_no_text_with_a_form_is_refused_when_the_schema_is_mad
 
     with pytest.raises(AssertionError, match=r"self\.count is no text with a form"):
         structural(Odd)
+
+
+@pytest.mark.parametrize(
+    ("block", "taken"),
+    [
+        *[(block, True) for block in ("auto", "1h", " 60m ", "1d", {"column": "batch"})],
+        *[(block, False) for block in ("5h", "of", 1, 1.5, True, False, [], ["1h"], {}, {"colum": "batch"})],
+        *[(block, False) for block in ({"column": ""}, {"column": 3}, {"column": "a", "more": 1})],
+    ],
+)
+def test_a_block_in_a_schema_is_a_word_a_text_or_a_mapping_and_nothing_else(block: Any, taken: bool) -> None:
+    """By the part of the schema that the API server asks of a value: types, junctors, bounds."""
+    place = dict(places(schema(crd.KINDS[0])))[".spec.rollout.judge.block"]
+    assert Draft4Validator(place).is_valid(block) == taken

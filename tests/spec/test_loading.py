@@ -183,3 +183,34 @@ def test_a_profile_says_only_what_differs(project: Path) -> None:
     path = project / "profile.yaml"
     path.write_text("kind: Profile\nspec:\n  gateway: {port: 0}\n")
     assert load_profile(path).spec.gateway.port == 0
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (
+            "5h",
+            "spec.rollout.judge.block: a block is 1h, 2h, 3h, 4h, 6h, 8h, 12h or 1d, so that whole blocks fill a day, "
+            "or auto or a mapping with column",
+        ),
+        ("{colum: batch}", "spec.rollout.judge.block.colum: unknown field. Did you mean column?"),
+        ("{}", "spec.rollout.judge.block.column: this field is missing. A column of the requests"),
+        ("{column: ''}", "spec.rollout.judge.block.column: '' is not a name"),
+        ("{column: bought}", "spec: rollout.judge.block.column cannot be the label, which no request has"),
+        ("{column: visit_id}", "nor the key or the event time: each outcome would be a piece of evidence of its own"),
+        ("{column: visited_at}", "nor the key or the event time: each outcome would be a piece of evidence of its own"),
+    ],
+)  # fmt: skip
+def test_a_block_is_a_part_of_a_day_auto_or_a_column_of_the_requests(project: Path, block: str, expected: str) -> None:
+    path = project / "loop.yaml"
+    path.write_text(impossible(f"rollout: {{judge: {{block: {block}}}}}"))
+    assert expected in said(path)
+    assert "is not a duration" not in said(path), "a mapping was meant as one"
+
+
+def test_a_column_of_blocks_reads_back_the_same(project: Path) -> None:
+    path = project / "loop.yaml"
+    path.write_text(impossible("rollout: {judge: {block: {column: batch}}}"))
+    rules = load_loop(path).spec.rollout
+    assert rules.judge.block_column == "batch"
+    assert type(rules).model_validate(rules.model_dump(mode="json", by_alias=True)) == rules

@@ -27,6 +27,10 @@ def unknown_columns(spec: ModelLoopSpec, folder: Path) -> Iterator[Finding]:
     for field, name in needed:
         if name not in columns:
             yield field, f"{path.relative_to(folder)} has no column {name}", _nearest(name, columns)
+    unit = spec.rollout.judge.block_column
+    if unit is not None and unit not in columns:
+        hint = f"{_nearest(unit, columns)} Requests without {unit} are no evidence: a rollout ends inconclusive."
+        yield ("spec", "rollout", "judge", "block", "column"), f"{path.relative_to(folder)} has no column {unit}", hint
     label = data.label.column
     if label not in columns and get_close_matches(label, columns):
         hint = f"{_nearest(label, columns)} Without it, labels come as outcomes alone."

@@ -13,7 +13,7 @@ from tidemill.loop.model import Receipt, Role
 
 COLUMNS = [
     "request_id", "key", "event_time", "at", "version", "role", "served", "status", "raw", "score", "calibrator",
-    "fallback", "latency_ms", "weight",
+    "fallback", "latency_ms", "weight", "unit",
 ]  # fmt: skip
 
 _TIME = "datetime64[us, UTC]"

@@ -71,7 +71,7 @@ def standing(route: Route, ready: set[str]) -> Route | None:
     fallback = tuple(version for version in route.fallback if version in ready)
     arms = tuple(arm for arm in route.arms if arm.version in ready)
     if arms == route.arms:
-        return Route(route.loop, arms, fallback)
+        return replace(route, arms=arms, fallback=fallback)
     champion = next((arm for arm in arms if arm.role is Role.CHAMPION), None)
     if champion is not None:
         return Route(route.loop, (replace(champion, weight=1.0, mirror=0.0),), fallback)
@@ -84,10 +84,11 @@ def standing(route: Route, ready: set[str]) -> Route | None:
 
 def _dump_route(route: Route) -> dict[str, Any]:
     """Who stands in for whom stands beside the arms: a data plane of the release before takes no field of an arm that
-    it does not know, and passes over one of a route."""
+    it does not know, and passes over one of a route, as over `unit`."""
     arms = [asdict(arm) for arm in route.arms]
     champions = {arm["version"]: champion for arm in arms if (champion := arm.pop("stands_in_for")) is not None}
-    return {**asdict(route), "arms": arms, **({"stands_in_for": champions} if champions else {})}
+    fields = {name: value for name, value in asdict(route).items() if name != "unit" or value is not None}
+    return {**fields, "arms": arms, **({"stands_in_for": champions} if champions else {})}
 
 
 def _dump_version(version: ModelVersion, endpoint: str | None) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _dump_version(version: ModelVersion, endpoint: str | None) -> dict[str, Any]
 def _route(fields: dict[str, Any]) -> Route:
     champions = fields.get("stands_in_for", {})
     arms = tuple(_arm(arm, champions.get(arm["version"])) for arm in fields["arms"])
-    return Route(fields["loop"], arms, tuple(fields["fallback"]))
+    return Route(fields["loop"], arms, tuple(fields["fallback"]), fields.get("unit"))
 
 
 def _arm(fields: dict[str, Any], stands_in_for: str | None) -> Arm:

@@ -38,23 +38,34 @@ LEAST_PAIRS = 20  # a block of fewer pairs is put together with the next: its me
 class PairedBlock:
     """One closed block: `n` labelled requests scored by both versions. `differences`: metric name to mean
     loss(challenger) - mean loss(champion); a metric that is absent was not measured, one that is not finite counts
-    against promotion. `parts`: the same for a few consecutive rows each, where single rows are independent. `in_order`:
-    no earlier block still waits for labels. Blocks close late on hard days, so those that close first are no fair
-    sample: "no worse" is proven on blocks in order alone."""
+    against promotion. `parts`: the same for a few consecutive rows each, where single rows are independent; or for a
+    few of `units`, the values of a column by which rows are parted (None: by time alone). `unplaced` rows have no value
+    of it and `returned` rows one that came on an earlier day: they are in no part. `worst`: of a single unit.
+    `in_order`: no earlier block still waits for labels. Blocks close late on hard days, so those that close first are
+    no fair sample: "no worse" is proven on blocks in order alone."""
 
     id: str
     n: int
     differences: Mapping[str, float]
     parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    units: int | None = None
+    unplaced: int = 0
+    returned: int = 0
+    worst: Mapping[str, float] = field(default_factory=dict)
     in_order: bool = True
+
+    @property
+    def pieces(self) -> int:
+        """How many times something independent was seen."""
+        return 1 if self.units is None else self.units
 
 
 @dataclass(frozen=True)
 class MetricEvidence:
     """`difference`: challenger minus champion over all blocks, unwinsorised, rows counted alike; None without data; of
-    a loss the worse of as served and at equal level. `worst`: the largest difference of a single block. `in_order`:
-    blocks before the first that still waits. `e_non_inferior` and `e_harm` are running maxima: a decision reached
-    stands.
+    a loss the worse of as served and at equal level. `blocks`: of time, or units where a column parts the rows;
+    `in_order`: those before the first block that still waits. `worst`: the largest difference of a single one.
+    `e_non_inferior` and `e_harm` are running maxima: a decision reached stands.
     """
 
     metric: str
@@ -119,7 +130,7 @@ def enough_together(blocks: Sequence[PairedBlock]) -> list[PairedBlock]:
     found: list[PairedBlock] = []
     open_: list[PairedBlock] = []
     for block in blocks:
-        if block.parts:
+        if block.parts or block.units is not None:
             found.append(block)
             continue
         open_.append(block)
@@ -171,14 +182,14 @@ def _paired(
     return MetricEvidence(
         metric.metric,
         metric.margin,
-        len(mine),
+        sum(block.pieces for block in mine),
         sum(block.n for block in mine),
         None if None in means else max(mean for mean in means if mean is not None),
         non_inferiority(proven, metric.margin, noisy).running_max,
         # The mean of two e-processes is one: harm is looked for in two ways at the price of one.
         running_max_of_mean(harm(served, metric.margin, noisy), harm(level, metric.margin, noisy)),
-        max((value for value in of_blocks if math.isfinite(value)), default=None),
-        len(_measured(in_order, metric.metric)),
+        max((value for value in _worst(mine, metric.metric) if math.isfinite(value)), default=None),
+        sum(block.pieces for block in _measured(in_order, metric.metric)),
     )
 
 
@@ -187,12 +198,20 @@ def _measured(blocks: Sequence[PairedBlock], name: str) -> list[PairedBlock]:
 
 
 def _pieces(blocks: Sequence[PairedBlock], name: str, level: str) -> list[float]:
-    """What is bet on, in order: the parts of a block where it has some, else the block."""
+    """What is bet on, in order: the parts of a block where it has some, else the block; never a block as a whole whose
+    rows belong to units, nor those of its rows that belong to none."""
     found: list[float] = []
     for block in blocks:
         parts = block.parts.get(name + level) or block.parts.get(name)
-        found += parts if parts else (block.differences.get(name + level, block.differences[name]),)
+        whole = () if block.units is not None else (block.differences.get(name + level, block.differences[name]),)
+        found += parts if parts else whole
     return found
+
+
+def _worst(blocks: Sequence[PairedBlock], name: str) -> list[float]:
+    """The largest difference of each block; where rows are parted by a column, of its units."""
+    found = [block.differences.get(name) if block.units is None else block.worst.get(name) for block in blocks]
+    return [value for value in found if value is not None]
 
 
 def _mean(blocks: Sequence[PairedBlock], differences: Sequence[float]) -> float | None:

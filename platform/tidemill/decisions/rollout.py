@@ -24,7 +24,7 @@ def advance(facts: RolloutFacts, rollout: Rollout) -> Verdict[RolloutAction]:
     case = Case(
         facts,
         rollout,
-        evidence(rollout.judge, facts.paired, facts.operation, noisy=facts.block_hours < 24),
+        evidence(rollout.judge, facts.paired, facts.operation, noisy=facts.block_hours < 24 or facts.unit is not None),
         split_evidence(facts.operation).running_max,
         mirror_harm(facts.operation).running_max,
     )
@@ -121,7 +121,7 @@ def _expired(case: Case) -> Verdict[RolloutAction] | None:
     message = words.expired(case)
     if case.rollout.on_inconclusive == "abort":
         return case.verdict(RolloutAction.ABORT, Reason.INCONCLUSIVE, message)
-    seen = bool(case.facts.paired) or any(b.tried.keys for b in case.facts.operation)
+    seen = any(block.pieces for block in case.facts.paired) or any(b.tried.keys for b in case.facts.operation)
     if seen and case.rollout.on_inconclusive == "promote":
         return _promote(case, Reason.INCONCLUSIVE, message)
     if seen and case.facts.approved:

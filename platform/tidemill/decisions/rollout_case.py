@@ -11,6 +11,7 @@ from tidemill.spec.model_loop import Rollout, Step
 
 from .judge import LOSSES, MetricEvidence, PairedBlock, harm_threshold, mirror_threshold, split_threshold
 from .operation import OperationalBlock, pair_coverage
+from .units import unit_figures
 from .verdict import Reason, Verdict
 
 
@@ -26,7 +27,8 @@ class RolloutAction(StrEnum):
 class RolloutFacts:
     """`paired`: all closed blocks of outcomes since the rollout began, in the order in which they closed (a canary
     mirrors too, so they go on); `operation`: all closed operational blocks; `step_outcomes`: labelled predictions of
-    the challenger in the present step; `block_hours`: length of a block of outcomes."""
+    the challenger in the present step; `block_hours`: length of a block of outcomes; `unit`: the column by whose values
+    the outcomes inside a block are parted, where there is one."""
 
     now: datetime
     started_at: datetime
@@ -39,6 +41,7 @@ class RolloutFacts:
     step_outcomes: int
     approved: bool
     block_hours: int = 24
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,5 +81,6 @@ class Case:
             "pair_coverage": pair_coverage(self.facts.operation),
             "e_sample_ratio": self.e_split,
             "sample_ratio_at": split_threshold(self.rollout.judge),
+            **unit_figures(self.facts.unit, self.facts.paired),
         }
         return Verdict(action, reason, message, figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .judge import LOSSES, MetricEvidence, harm_threshold, mirror_threshold
 from .operation import OperationalBlock
 from .rollout_case import Case
+from .units import left_out, one_and_many, units
 
 
 def artifact_changed(case: Case) -> str:
@@ -30,7 +31,7 @@ def fails_unseen(case: Case) -> str:
 def worse(m: MetricEvidence, case: Case) -> str:
     return (
         f"{m.metric} is worse than the champion's, by {_signed(m.difference)} over {m.n} "
-        f"{_unit(m, case)} (evidence {m.e_harm:.3g}, {harm_threshold(case.rollout.judge):.3g} aborts)"
+        f"{_unit(m, case)} (evidence {m.e_harm:.3g}, {harm_threshold(case.rollout.judge):.3g} aborts){_left_out(case)}"
     )
 
 
@@ -59,7 +60,7 @@ def too_few_pairs(coverage: float, least: float) -> str:
 
 def sufficient(case: Case) -> str:
     shown = ", ".join(f"{m.metric} {_signed(m.difference)} (margin {m.margin:g})" for m in case.needed)
-    seen = blocks(max((m.blocks for m in case.metrics if m.metric in LOSSES), default=0), case.facts.block_hours)
+    seen = _blocks(case, max((m.blocks for m in case.metrics if m.metric in LOSSES), default=0))
     return f"no worse than the champion beyond its margins on {seen}: {shown or 'no metric'}{_warning(case)}"
 
 
@@ -75,11 +76,11 @@ def progress(case: Case) -> str:
         state = (
             "stands" if m.non_inferior(case.rollout.judge.alpha) else f"evidence {m.e_non_inferior:.2g} of {wanted:g}"
         )
-        seen = blocks(m.blocks, case.facts.block_hours) if m.metric in LOSSES else f"{m.n} keys"
+        seen = _blocks(case, m.blocks) if m.metric in LOSSES else f"{m.n} keys"
         if m.metric in LOSSES and m.in_order < m.blocks:
             seen += f", of which {m.in_order} without a gap before them"
         parts.append(f"{m.metric} {state} after {seen} ({_signed(m.difference)}, margin {m.margin:g})")
-    return "; ".join(parts)
+    return "; ".join(parts) + _left_out(case)
 
 
 def blocks(number: int, hours: int) -> str:
@@ -93,20 +94,32 @@ def _signed(difference: float | None) -> str:
     return "no figure" if difference is None else f"{difference:+.4f}"
 
 
+def _blocks(case: Case, number: int) -> str:
+    return blocks(number, case.facts.block_hours) if case.facts.unit is None else units(number, case.facts.unit)
+
+
+def _left_out(case: Case) -> str:
+    return "" if case.facts.unit is None else left_out(case.facts.unit, case.facts.paired)
+
+
 def _unit(m: MetricEvidence, case: Case) -> str:
-    return f"requests of {blocks(m.blocks, case.facts.block_hours)}" if m.metric in LOSSES else "keys"
+    if m.metric not in LOSSES:
+        return "keys"
+    seen = _blocks(case, m.blocks)
+    return f"requests of {seen}" if case.facts.unit is None else f"requests ({seen})"
 
 
 def _warning(case: Case) -> str:
     """What no test can see is said where one decides."""
     losses = [m for m in case.needed if m.metric in LOSSES and m.worst is not None]
     if not losses:
-        return ""
+        return _left_out(case)
     m = min(losses, key=lambda each: each.blocks)
     unseen = m.unseen(case.rollout.judge.alpha)
     assert unseen is not None and m.worst is not None
-    said = f"; the worst block was {m.worst:+.4f}, and bad blocks rarer than {unseen:.0%} may not have come yet"
+    one, many = ("block", "blocks") if case.facts.unit is None else one_and_many(case.facts.unit)
+    said = f"; the worst {one} was {m.worst:+.4f}, and bad {many} rarer than {unseen:.0%} may not have come yet"
     days = len({block.id[:10] for block in case.facts.paired})
-    if case.facts.block_hours < 24:
+    if case.facts.block_hours < 24 or case.facts.unit is not None:
         said += f"; a fault of certain days is not seen on others: these were {days} day{'' if days == 1 else 's'}"
-    return said
+    return said + _left_out(case)

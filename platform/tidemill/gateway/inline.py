@@ -20,6 +20,7 @@ from tidemill.spec.model_loop import Data
 from tidemill.stats.calibration import apply
 
 from .split import mirrored, split
+from .units import units
 from .user_code import failure
 
 
@@ -103,5 +104,14 @@ class InlineDataPlane:
                 "fallback": served and arm.stands_in_for is not None,
                 "latency_ms": 0.0,
                 "weight": arm.weight if served else 0.0,
+                "unit": self._units(part),
             }
         )
+
+    def _units(self, part: pd.DataFrame) -> np.ndarray[Any, Any]:
+        column = None if self._route is None else self._route.unit
+        found: list[str | None] = [None] * len(part)
+        if column in part:
+            values = part[column].astype(object)
+            found = units(values.where(values.notna(), None))
+        return np.array(found, dtype=object)

@@ -27,6 +27,7 @@ from .records import Group
 from .refusals import Refused
 from .remote import adopt
 from .scoring import Model
+from .units import placed
 from .user_code import failure
 
 KEPT_UNROUTED = 4  # versions that were prepared and are in no route: a challenger about to start, say
@@ -123,6 +124,7 @@ class Plane:
         live = self.live
         if live is None:
             raise Refused(503, f"Loop {self.name} has no champion yet. Run `tidemill run`, and see `tidemill status`.")
+        request = placed(request, live.route.unit)
         groups = await answer(live.route, live.models, live.calibrators, live.champion, request, self.timeout)
         await self._record(request, groups)
         self.mirror.later(live.route, live.models, request, groups)

@@ -29,12 +29,17 @@ _TYPES: dict[str, frozenset[type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """A request, row by row: `keys` and `times` have one entry a row, as has each of `columns`."""
+    """A request, row by row: `keys` and `times` have one entry a row, as has each of `columns`, and `units` where the
+    route names the column that they are taken from."""
 
     id: str
     keys: list[str]
     times: list[datetime]
     columns: Mapping[str, list[Any]]
+    units: list[str | None] | None = None
+
+    def unit(self, row: int) -> str | None:
+        return None if self.units is None else self.units[row]
 
 
 def parse_json(body: bytes) -> dict[str, Any]:

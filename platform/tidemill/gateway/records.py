@@ -118,6 +118,7 @@ def log_scored(
             "fallback": fallback,
             "latency_ms": part.milliseconds,
             "weight": weight,
+            "unit": request.unit(row),
         }
         for row, raw, score in zip(part.rows, part.raw, part.score, strict=True)
     ]
@@ -142,6 +143,7 @@ def log_failed(
             "fallback": fallback,
             "latency_ms": part.milliseconds,
             "weight": weight,
+            "unit": request.unit(row),
         }
         for row in part.rows
     ]

@@ -30,6 +30,11 @@ class Evidence:
         """What was logged in [start, end), whatever the time of its events."""
         return self._log.answers(start, end)
 
+    def scored(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """Successful predictions for events in [start, end), with a label or without."""
+        rows = self._log.read(start, end)
+        return rows[rows["status"] == "ok"]
+
     def joined(self, start: datetime, end: datetime, known_by: datetime) -> pd.DataFrame:
         """Successful predictions for events in [start, end), within one day: the log's columns, `label` and
         `arrived_at`; both are missing where no label is known by then."""

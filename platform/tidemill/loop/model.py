@@ -57,12 +57,14 @@ class Arm:
 class Route:
     """All that the data plane must know for one loop. Weights of the arms sum to 1.
 
-    `fallback` names versions to try in order when an arm fails; the baseline is a version like any other.
+    `fallback` names versions to try in order when an arm fails; the baseline is a version like any other. `unit` names
+    the column of the requests whose value is logged with each row: what the rollout counts as one piece of evidence.
     """
 
     loop: str
     arms: tuple[Arm, ...]
     fallback: tuple[str, ...] = ()
+    unit: str | None = None
 
 
 class Phase(StrEnum):

@@ -6,33 +6,30 @@ once more with the challenger at the champion's level: what a repair cannot mend
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tidemill.decisions.closing import Arrival, BlockFacts, is_closed
-from tidemill.decisions.judge import AT_LEVEL, PairedBlock
-from tidemill.stats.calibration import at_level
+from tidemill.decisions.judge import PairedBlock
+from tidemill.spec.model_loop import BlockColumn
 from tidemill.stats.dependence import Dependence, shortest_block
-from tidemill.stats.eprocess import part_ends
-from tidemill.stats.scores import brier_rows, entropy_rows, log_loss_rows
+from tidemill.stats.scores import entropy_rows, log_loss_rows
 
 from .arrival import arrival
 from .blocks import faulty_days, label_of, midnight, score_of
 from .champions import current_champion
 from .context import Context
+from .differences import differences
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument
 from .looking import looked_at, may_have_changed
 from .model import Role
+from .units import EarlierUnits
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LOSSES = {"log_loss": log_loss_rows, "brier": brier_rows}
 _PAST = timedelta(days=14)
 _WHOLE_DAY = 24
 
@@ -44,6 +41,8 @@ def kind(rollout: RolloutDocument) -> str:
 def dependence(context: Context, now: datetime) -> Dependence:
     """How long the outcomes of this loop depend on each other: as the spec says, or as the last two weeks show."""
     declared = context.spec.rollout.judge.block
+    if isinstance(declared, BlockColumn):  # its values part the outcomes; a day is how they are closed
+        return Dependence(_WHOLE_DAY, False, None)
     if declared != "auto":
         return Dependence(round(declared.total_seconds() / 3600), False, None)
     champion = current_champion(context)
@@ -94,10 +93,11 @@ def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> No
     stored = context.state.documents(context.name, kind(rollout))
     closed = {document["id"] for document in stored}
     known: Arrival | None = None
+    earlier = EarlierUnits(context, rollout)
     for id, start in block_starts(context, rollout, now):
         if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
             known = known or arrival(context, now)
-            _close(context, rollout, id, start, start + length, known, stored, now)
+            _close(context, rollout, id, start, start + length, known, stored, earlier, now)
 
 
 def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocument]:
@@ -110,7 +110,10 @@ def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocume
 
 def judged(block: PairDocument, known_until: datetime) -> PairedBlock:
     """`known_until`: no block before it waits for labels."""
-    return PairedBlock(block.id, block.n, block.differences, block.parts, block.start < known_until)
+    return PairedBlock(
+        block.id, block.n, block.differences, block.parts, block.units, block.unplaced, block.returned, block.worst,
+        block.start < known_until,
+    )  # fmt: skip
 
 
 def _close(
@@ -121,6 +124,7 @@ def _close(
     end: datetime,
     known: Arrival,
     before: list[dict[str, Any]],
+    earlier: EarlierUnits,
     now: datetime,
 ) -> None:
     label = context.spec.data.label
@@ -134,7 +138,6 @@ def _close(
     found = both.dropna(subset=["label"]).sort_values("event_time", kind="stable")
     step = rollout.step
     assert step is not None
-    variance = next((found["variance"] for found in reversed(before) if found.get("variance") is not None), None)
     document = PairDocument(
         id=id,
         start=start,
@@ -144,7 +147,7 @@ def _close(
         n=len(found),
         step=step.index,
         answered=_answered(rows, rollout),
-        **_differences(context, rollout, found, variance),
+        **differences(context, rollout, found, before, earlier, start),
     )
     context.state.put_once(context.name, kind(rollout), id, document.stored())
 
@@ -154,7 +157,9 @@ def _both(rows: pd.DataFrame, rollout: RolloutDocument) -> pd.DataFrame:
     rows = rows[rows["at"] >= rollout.steps[0].started_at]
     mine = rows[rows["version"] == rollout.champion].drop_duplicates("key")
     theirs = rows[rows["version"] == rollout.challenger].drop_duplicates("key")
-    return mine.merge(theirs[["key", "score"]], on="key", suffixes=("", "_challenger"))
+    both = mine.merge(theirs[["key", "score", "unit"]], on="key", suffixes=("", "_challenger"))
+    # A champion that was asked first before the route named the column has no unit of its own.
+    return both.assign(unit=both["unit"].where(both["unit"].notna(), both["unit_challenger"]))
 
 
 def _answered(rows: pd.DataFrame, rollout: RolloutDocument) -> int:
@@ -166,32 +171,3 @@ def _answered(rows: pd.DataFrame, rollout: RolloutDocument) -> int:
         (rows["version"] == rollout.challenger) & (rows["role"] == Role.CANARY) & (rows["at"] >= step.started_at)
     ]
     return int(own["label"].notna().sum())
-
-
-def _differences(
-    context: Context, rollout: RolloutDocument, rows: pd.DataFrame, variance: float | None
-) -> dict[str, Any]:
-    if rows.empty:
-        return {"differences": {}}
-    label, mine, other = label_of(rows), rows["score_challenger"].to_numpy(float), score_of(rows)
-    of_rows = {name: loss(mine, label) - loss(other, label) for name, loss in LOSSES.items()}
-    if context.spec.model.recalibrate.when != "never":
-        level = at_level(mine, float(np.mean(other)))
-        of_rows |= {name + AT_LEVEL: loss(level, label) - loss(other, label) for name, loss in LOSSES.items()}
-    found: dict[str, Any] = {
-        "differences": {name: float(np.mean(values)) for name, values in of_rows.items()},
-        "variance": float(np.var(of_rows["log_loss"])),
-    }
-    if rollout.single_rows:
-        ends = part_ends(variance, _margin(context, rollout), len(rows))
-        found["parts"] = {name: _means(values, ends) for name, values in of_rows.items()}
-    return found
-
-
-def _means(values: np.ndarray[Any, Any], ends: Sequence[int]) -> tuple[float, ...]:
-    return tuple(float(np.mean(values[start:end])) for start, end in pairwise((0, *ends)))
-
-
-def _margin(context: Context, rollout: RolloutDocument) -> float:
-    metrics = rollout.rollout(context.spec.rollout).judge.metrics
-    return min((m.margin for m in metrics if m.metric in LOSSES), default=1.0)

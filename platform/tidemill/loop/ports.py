@@ -53,14 +53,15 @@ class DataSource(Protocol):
 class PredictionReader(Protocol):
     """Every prediction that was logged. Columns: request_id, key (str), event_time, at (UTC), version, role, served
     (bool: its score was the answer), status (ok | error | timeout), raw (model's own probability), score (after the
-    calibrator), calibrator (id or None), fallback (bool), latency_ms, weight. Written once per version that scored
-    the key.
+    calibrator), calibrator (id or None), fallback (bool), latency_ms, weight, unit (str or None). Written once per
+    version that scored the key.
 
     `role` is the arm's that the key was drawn for; a fallback's row has the role of the arm that it stands in for, and
     `fallback`, whether it answered or failed. So has a row of what answers while the champion cannot serve. A
     mirrored copy has the role shadow, whatever its version answers otherwise, and is never served. `weight` is the
     arm's share of keys in the route that the data plane had; 0 for a mirrored copy; null for a version that was asked
-    for by name, and for rows of releases that did not log it."""
+    for by name, and for rows of releases that did not log it. `unit` is the request's value of the column that the
+    route names; null where the route names none, where the request has no value, and for rows of such releases."""
 
     def read(self, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows with start <= event_time < end, one per (key, version): the first; retries are not evidence."""

@@ -51,6 +51,7 @@ def begin_rollout(context: Context, turn: TurnDocument, result: Mapping[str, Any
         rules=context.spec.rollout.model_dump(by_alias=True, mode="json"),
         block_hours=blocks.hours,
         single_rows=blocks.single_rows,
+        unit=context.spec.rollout.judge.block_column,
         audited=audited_share(context),
     )
     return [_write(document)]
@@ -208,6 +209,7 @@ def _facts(context: Context, rollout: RolloutDocument, ready: Readiness, now: da
         step_outcomes=0 if step is None else _outcomes(pairs, step),
         approved=rollout.approved,
         block_hours=rollout.block_hours or 24,
+        unit=rollout.unit,
     )
 
 

@@ -40,9 +40,12 @@ def reconcile_route(context: Context, now: datetime) -> None:
         )
         context.wait(Event(now, "champion.unready", reason, message))
         arms: tuple[Arm, ...] = (_stand_in(context, standing[0], champion.version),)
+        unit = None
     else:
-        arms = _arms(context, standing[0], _tried(context))
-    route = Route(context.name, arms, tuple(standing[1:]))
+        rollout = _tried(context)
+        arms = _arms(context, standing[0], rollout)
+        unit = rollout.unit if rollout is not None and len(arms) > 1 else None
+    route = Route(context.name, arms, tuple(standing[1:]), unit)
     _set(context, route, now)
 
 
@@ -70,7 +73,8 @@ def _record(context: Context, route: Route, now: datetime) -> None:
 
 
 def _described(route: Route) -> dict[str, Any]:
-    return {"arms": [_described_arm(arm) for arm in route.arms], "fallback": list(route.fallback)}
+    described = {"arms": [_described_arm(arm) for arm in route.arms], "fallback": list(route.fallback)}
+    return described if route.unit is None else {**described, "unit": route.unit}
 
 
 def _described_arm(arm: Arm) -> dict[str, Any]:

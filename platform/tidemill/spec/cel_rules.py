@@ -40,7 +40,7 @@ def check_validations(form: Form, checks: Iterable[Check], words: Sequence[str] 
 
 
 def model_validations(rules: Sequence[Rule], model: type[BaseModel]) -> list[Validation]:
-    return [{"rule": expanded(rule.cel, model), "message": rule.message} for rule in rules]
+    return [{"rule": expanded(rule.cel, model), "message": rule.message} for rule in rules if rule.cel is not None]
 
 
 def expanded(rule: str, model: type[BaseModel]) -> str:

@@ -14,6 +14,7 @@ from .yaml_file import Document, Key, dotted
 
 Details = Any  # pydantic's ErrorDetails, a mapping
 _NO_MAPPING = " is not a mapping"
+_MAPPINGS = ("model_type", "dict_type")
 _NOT_IN_THIS_VERSION = ("multiclass-classification", "regression")
 
 
@@ -22,7 +23,7 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     by_place: dict[tuple[Key, ...], list[tuple[str | None, Details]]] = {}
     for details in error.errors(include_url=False):
         keys, branch = _place(details, document.value)
-        if not _is_no_news(branch, details):
+        if not _is_no_news(branch, details, model_at(model, keys)):
             by_place.setdefault(keys, []).append((branch, details))
     problems = []
     for keys, found in by_place.items():
@@ -32,11 +33,14 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     return sorted(problems, key=lambda problem: problem.line or 0)
 
 
-def _is_no_news(branch: str | None, details: Details) -> bool:
-    """A list whose items are wrong is not empty; and a mapping was meant as one, not as the word "off"."""
+def _is_no_news(branch: str | None, details: Details, here: type[BaseModel] | None) -> bool:
+    """A list whose items are wrong is not empty; and a mapping was meant as one, not as the word "off", nor as a text
+    where a mapping may stand (`here`) in its place."""
     if details["type"] == "too_short":
         return bool(details["input"])
-    return str(branch).startswith("literal") and isinstance(details["input"], dict)
+    name = str(branch)
+    a_text = here is not None and name.startswith("function") and here.__name__ not in name
+    return (name.startswith("literal") or a_text) and isinstance(details["input"], dict)
 
 
 def _place(details: Details, value: Any) -> tuple[tuple[Key, ...], str | None]:
@@ -69,6 +73,9 @@ def _said(keys: tuple[Key, ...], found: list[tuple[str | None, Details]], model:
         return message, hint
     if message.endswith(_NO_MAPPING):
         return message.replace(_NO_MAPPING, f" is neither a mapping nor {' nor '.join(words)}"), hint
+    if any(details["type"] in _MAPPINGS for details in whole[1:]):
+        here = model_at(model, keys)
+        words.append(f"a mapping with {', '.join(_aliases(here)) if here else 'fields'}")
     return f"{message}, or {' or '.join(words)}", hint
 
 
@@ -84,7 +91,7 @@ def _sentence(keys: tuple[Key, ...], details: Details, model: type[BaseModel]) -
         return _not_one_of(keys, value, context["expected"])
     if kind in _TYPES:
         return f"{_short(value)} is not {_TYPES[kind][0]}", _TYPES[kind][1]
-    if kind in ("model_type", "dict_type"):
+    if kind in _MAPPINGS:
         return _not_a_mapping(keys, value, model)
     if kind in _BOUNDS:
         bound = next(iter(context.values()))

@@ -84,6 +84,12 @@ ADay = Annotated[
     ),
 ]
 _HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
+# For `block` alone, which the API server asks no rule of: it may be a mapping, too.
+_BLOCK = Form(
+    rf"\s*(({'|'.join(map(str, _HOURS))})h|({'|'.join(str(60 * hours) for hours in _HOURS)})m|1d)\s*",
+    "is not a block: write 1h, 2h, 3h, 4h, 6h, 8h, 12h or 1d",
+    longest=32,
+)
 PartOfADay = Annotated[
     Duration,
     Check(
@@ -91,6 +97,7 @@ PartOfADay = Annotated[
         f"{cel.milliseconds('self')} in [{', '.join(f'{hours * 3600000}.0' for hours in _HOURS)}]",
         lambda block: block in {timedelta(hours=hours) for hours in _HOURS},
     ),
+    _BLOCK,
 ]
 
 

@@ -258,6 +258,12 @@ def _default_metrics() -> tuple[JudgeMetric, ...]:
     return (JudgeMetric(metric="log_loss", margin=0.02), JudgeMetric(metric="error_rate", margin=0.01))
 
 
+class BlockColumn(Strict):
+    """Outcomes whose requests have the same value of a column, such as a batch, are one piece of evidence."""
+
+    column: Column = Field(description="a column of the requests; a request without a value is no evidence")
+
+
 class Judge(Strict):
     """How evidence is weighed; valid however often one looks."""
 
@@ -269,10 +275,10 @@ class Judge(Strict):
         ),
     )
     alpha: Number = Field(0.05, gt=0, lt=0.5, description="chance of a false promotion, and of a false abort")
-    block: PartOfADay | Literal["auto"] = Field(
+    block: PartOfADay | BlockColumn | Literal["auto"] = Field(
         "auto",
-        description="how long outcomes depend on each other: outcomes of one block count as one piece of evidence; "
-        "auto: chosen from the last two weeks when a rollout begins",
+        description="which outcomes depend on each other: outcomes of one block count as one piece of evidence; a "
+        "duration, a column, or auto: a duration chosen from the last two weeks when a rollout begins",
     )
     metrics: tuple[JudgeMetric, ...] = Field(
         default_factory=_default_metrics,
@@ -280,6 +286,11 @@ class Judge(Strict):
         max_length=4,
         description="all must hold for promotion; by default log_loss within 0.02 and error_rate within 0.01",
     )
+
+    @property
+    def block_column(self) -> str | None:
+        """The column whose values are the blocks; None where time parts them."""
+        return self.block.column if isinstance(self.block, BlockColumn) else None
 
 
 class Rollout(Strict):
@@ -314,6 +325,14 @@ class ModelLoopSpec(Strict):
             "has(self.rollout) && has(self.rollout.steps) && size(self.rollout.steps) == 0 || "
             "{rollout.maxDuration} > {data.label.arrivesAfter}",
             lambda self: not self.rollout.steps or self.rollout.max_duration > self.data.label.arrives_after,
+        ),
+        Rule(
+            "rollout.judge.block.column cannot be the label, which no request has, nor the key or the event time: each "
+            "outcome would be a piece of evidence of its own",
+            None,
+            lambda self: (
+                self.rollout.judge.block_column not in (self.data.label.column, self.data.key, self.data.event_time)
+            ),
         ),
         Rule(
             "evaluation.slices cannot hold the label or the key",

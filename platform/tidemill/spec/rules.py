@@ -89,10 +89,11 @@ class Check:
 @dataclass(frozen=True)
 class Rule:
     """A rule between the fields of one model. In `cel`, `{a.b}` is the number (milliseconds, share) of the text in
-    `self.a.b`, or in its default. Without `holds` only the API server can tell, which knows what was there before."""
+    `self.a.b`, or in its default. Without `holds` only the API server can tell, which knows what was there before;
+    without `cel` only Python can, since the API server asks nothing of a field that may be a text or a mapping."""
 
     message: str
-    cel: str
+    cel: str | None
     holds: Callable[[Any], bool] | None = None
 
 

@@ -80,44 +80,56 @@ def _union(parts: list[Any]) -> Schema:
     others = [part for part in parts if get_origin(part) is not Literal]
     if not others:
         return _of(parts[0])
-    if len(others) > 1:
+    models, texts = [part for part in others if is_model(part)], [part for part in others if not is_model(part)]
+    if len(models) > 1 or len(texts) > 1 or (len(others) > 1 and not words):
         raise TypeError(f"{parts} have no structural schema: write one type, and words beside it")
     if not words:
         return _of(others[0])
-    if is_model(others[0]):
-        return _mapping_or_word(others[0], words)
-    found = list(marks_in(others[0]))
-    form = first(Form, found)
-    assert form is not None, "words stand beside texts that have a form"
-    return _text(form, found, words)
+    found = [mark for text in texts for mark in marks_in(text)]
+    forms = [mark for mark in found if isinstance(mark, Form)]
+    assert forms or not texts, "words stand beside texts that have a form"
+    if models:
+        return _mapping_or_word(models[0], words, forms[-1] if forms else None)
+    return _text(forms[0], found, words)
 
 
-def _mapping_or_word(model: type[BaseModel], words: list[str]) -> Schema:
+# Each is asked of its own type only.
+_NO_NUMBER_OR_LIST: Schema = {"minimum": 1, "maximum": 0, "minItems": 1, "maxItems": 0}
+
+
+def _mapping_or_word(model: type[BaseModel], words: list[str], form: Form | None = None) -> Schema:
     """Two types in one field: there the API server asks no CEL rule and prunes nothing. So the schema says which fields
-    a mapping may have, and that all else is one of the words, or false: YAML 1.1, and so kubectl, reads off so."""
+    a mapping may have, and that all else is a text of the form, where there is one, or one of the words, or false: YAML
+    1.1, and so kubectl, reads off so."""
+    off = "off" in words
+    no_other: Schema = {**_NO_NUMBER_OR_LIST, "pattern": "a^", "not": {"enum": [True] if off else [True, False]}}
     names = [field.alias or name for name, field in model.model_fields.items()]
+    properties = structural(model)["properties"]
+    for name, field in zip(names, model.model_fields.values(), strict=True):
+        for own in (mark for mark in marks(field) if isinstance(mark, Form)):  # the last counts
+            properties[name] = {"description": properties[name]["description"], "type": "string", **_pattern(own)}
+    either: list[Schema] = [{"enum": [*words, False] if off else words}]
+    if form is not None:
+        no_text = {**_NO_NUMBER_OR_LIST, "minProperties": 1, "maxProperties": 0, "not": {"enum": [True, False]}}
+        either.append({**no_text, **_pattern(form)})
+    either += ({**no_other, **way} for way in _ways(model, names))
+    return {**_ANYTHING, "anyOf": either, "properties": properties}
+
+
+def _ways(model: type[BaseModel], names: list[str]) -> list[Schema]:
+    """The ways to choose from the fields of a mapping: without one that is unknown."""
+    if all(field.is_required() for field in model.model_fields.values()):
+        return [{"required": names, "maxProperties": len(names)}]
     assert len(names) == 2, "from two fields there are four ways to choose:"
-    ways: list[Schema] = [
+    return [
         {"maxProperties": 0},
         *({"required": [name], "maxProperties": 1} for name in names),
         {"required": names, "maxProperties": 2},
     ]
-    # Each is asked of its own type only; what can be none of these is a mapping.
-    no_other: Schema = {
-        "minimum": 1,
-        "maximum": 0,
-        "minItems": 1,
-        "maxItems": 0,
-        "pattern": "a^",
-        "not": {"enum": [True]},
-    }
-    properties = structural(model)["properties"]
-    for name, field in zip(names, model.model_fields.values(), strict=True):
-        for form in (mark for mark in marks(field) if isinstance(mark, Form)):  # the last counts
-            text = {"type": "string", "maxLength": form.longest, "pattern": f"^({form.pattern})$"}
-            properties[name] = {"description": properties[name]["description"], **text}
-    enum = [*words, False] if "off" in words else words
-    return {**_ANYTHING, "anyOf": [{"enum": enum}, *({**no_other, **way} for way in ways)], "properties": properties}
+
+
+def _pattern(form: Form) -> Schema:
+    return {"maxLength": form.longest, "pattern": f"^({form.pattern})$"}
 
 
 def _lengths(metadata: Sequence[Any], of: str) -> Schema:

@@ -70,7 +70,7 @@ def test_a_version_asked_for_by_name_is_no_evidence(tmp_path: Path) -> None:
 def test_parts_and_lines_of_a_release_that_logged_no_weight_are_read_as_null(tmp_path: Path) -> None:
     old_part(tmp_path / "day=2013-03-01" / "part-0-old.parquet", "part")
     (tmp_path / "wal").mkdir()
-    (tmp_path / "wal" / "1-old.jsonl").write_bytes(orjson.dumps(without_weight("line")) + b"\n")
+    (tmp_path / "wal" / "1-old.jsonl").write_bytes(orjson.dumps(without("weight", "line")) + b"\n")
     log = ParquetPredictionLog(tmp_path)
     log.append([row("new", weight=0.3)])
     for _ in range(2):
@@ -78,6 +78,18 @@ def test_parts_and_lines_of_a_release_that_logged_no_weight_are_read_as_null(tmp
         assert weights.dtype == float
         assert weights[["part", "line"]].isna().all()
         assert weights["new"] == pytest.approx(0.3)
+
+
+def test_parts_and_lines_of_a_release_that_logged_no_unit_are_read_as_null(tmp_path: Path) -> None:
+    old_part(tmp_path / "day=2013-03-01" / "part-0-old.parquet", "part", "unit")
+    (tmp_path / "wal").mkdir()
+    (tmp_path / "wal" / "1-old.jsonl").write_bytes(orjson.dumps(without("unit", "line")) + b"\n")
+    log = ParquetPredictionLog(tmp_path)
+    log.append([row("new", unit="b1")])
+    for _ in range(2):
+        units = log.read(DAY, NEXT).set_index("key")["unit"]
+        assert units[["part", "line"]].isna().all()
+        assert units["new"] == "b1"
 
 
 def test_old_and_new_parts_are_merged(tmp_path: Path) -> None:
@@ -92,14 +104,14 @@ def test_old_and_new_parts_are_merged(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("day=*/part-*"))) == 1
 
 
-def without_weight(key: str) -> dict[str, Any]:
-    return {name: value for name, value in row(key).items() if name != "weight"}
+def without(column: str, key: str) -> dict[str, Any]:
+    return {name: value for name, value in row(key).items() if name != column}
 
 
-def old_part(path: Path, key: str) -> None:
+def old_part(path: Path, key: str, column: str = "weight") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    schema = pa.schema([field for field in rows.schema() if field.name != "weight"])
-    pq.write_table(pa.Table.from_pylist([without_weight(key)], schema=schema), path)
+    schema = pa.schema([field for field in rows.schema() if field.name != column])
+    pq.write_table(pa.Table.from_pylist([without(column, key)], schema=schema), path)
 
 
 def test_many_small_parts_become_one(tmp_path: Path) -> None:

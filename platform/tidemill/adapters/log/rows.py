@@ -29,7 +29,7 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     kinds = {
-        pa.string(): ("request_id", "key", "version", "role", "status", "calibrator"),
+        pa.string(): ("request_id", "key", "version", "role", "status", "calibrator", "unit"),
         pa.timestamp("us", tz="UTC"): ("event_time", "at"),
         pa.bool_(): ("served", "fallback"),
         pa.float64(): ("raw", "score", "latency_ms", "weight"),

@@ -54,6 +54,9 @@ class PairDocument(Document):
     `differences`: mean loss(challenger) - mean loss(champion) by loss; with AT_LEVEL behind its name, the challenger at
     the champion's level. `parts`: the same for consecutive runs of rows, where single rows are independent.
     `answered`: labelled rows that the challenger answered in the canary step `step`.
+    Where the rollout names a column, `units` are the values of it that are counted here, and `parts` are means of a few
+    of them; `variance` and `worst` (the largest difference, by loss) are theirs. `unplaced` rows have no value, and the
+    values of `returned` rows came on an earlier day: they are in the differences and in no part.
     """
 
     kind = "pairs"
@@ -69,6 +72,10 @@ class PairDocument(Document):
     differences: dict[str, float]
     variance: float | None = None
     parts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    units: int | None = None
+    unplaced: int = 0
+    returned: int = 0
+    worst: dict[str, float] = Field(default_factory=dict)
 
 
 class OperationalHour(Document):

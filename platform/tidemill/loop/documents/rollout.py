@@ -27,8 +27,9 @@ class RolloutStep(BaseModel):
 class RolloutDocument(Document):
     """`rules` is spec.rollout as it was when the rollout began: a later spec is the next rollout's. `block_hours` is
     the length of a block of outcomes, and `single_rows` says that single rows were found independent of each other;
-    `audited` is the share of keys whose every request is followed through the rollout. `entries` counts the lines that
-    the rollout has in the ledger, so that no two of them share an id. `held`: a person paused it."""
+    `unit` is the column whose values are the pieces of evidence, where the rules name one. `audited` is the share of
+    keys whose every request is followed through the rollout. `entries` counts the lines that the rollout has in the
+    ledger, so that no two of them share an id. `held`: a person paused it."""
 
     kind = "rollout"
     upgrades: ClassVar[tuple[Upgrade, ...]] = (lambda stored: {**stored, "entries": 100},)
@@ -50,6 +51,7 @@ class RolloutDocument(Document):
     rules: dict[str, Any] | None = None
     block_hours: int | None = None
     single_rows: bool = False
+    unit: str | None = None
     audited: float = 1.0
     entries: int = 0
 

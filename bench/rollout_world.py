@@ -19,6 +19,7 @@ from tidemill.adapters.memory_stores import MemoryOutcomes, MemoryPredictionLog
 from tidemill.adapters.notifiers import NoNotifier
 from tidemill.gateway.inline import InlineDataPlane
 from tidemill.loop.context import Context, Ports
+from tidemill.loop.documents.turn import TurnDocument
 from tidemill.loop.errors import VersionUnknown
 from tidemill.loop.model import ModelVersion, Phase, TurnStatus
 from tidemill.loop.replay import SetClock
@@ -180,7 +181,11 @@ class World:
 
     def _begin(self) -> None:
         result = {"register": {"version": "2"}, "evaluate": {}}
-        self.state.transact(NAME, begin_rollout(self.context, {"id": "r"}, result, self.clock.time))
+        turn = TurnDocument(
+            id="r", number=1, status="accepted", reason="Bootstrap", message="", signals=(), snapshot="", partitions=(),
+            rows=0, started_at=self.clock.time, work_uri="memory:", attempts=1, champion="1",
+        )  # fmt: skip
+        self.state.transact(NAME, begin_rollout(self.context, turn, result, self.clock.time))
         tick(self.context, self.clock.time)
 
     def _ask(self, day: int) -> None:

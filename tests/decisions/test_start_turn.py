@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tidemill.decisions.signals import Signal
+from tidemill.decisions.signal import Signal
 from tidemill.decisions.start_turn import MONTH, StartAction, TurnFacts, start
 from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import Limits

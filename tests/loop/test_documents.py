@@ -15,7 +15,7 @@ from small_world import SmallWorld, small
 from stored import partition, turn
 from tidemill.adapters.sql.schema import documents
 from tidemill.adapters.sql.state import SqlState
-from tidemill.decisions.signals import Signal
+from tidemill.decisions.signal import Signal
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.asking import ask
 from tidemill.loop.documents.arrival import ArrivalDocument, UsualDocument

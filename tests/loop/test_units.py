@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from small_world import Small, model_loop
+from stored import turn
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.documents.blocks import PairDocument
 from tidemill.loop.documents.rollout import RolloutDocument
+from tidemill.loop.documents.turn import TurnDocument
 from tidemill.loop.model import ModelVersion
 from tidemill.loop.pairs import kind
 from tidemill.loop.rollouts import begin_rollout
@@ -180,7 +182,9 @@ def test_few_values_of_many_rows_promote_nobody(it: Small) -> None:
 
 def test_a_rollout_keeps_the_column_that_it_began_with_and_the_route_names_it(it: Small) -> None:
     usual(it)
-    writes = begin_rollout(it.context, {"id": "t9"}, {"register": {"version": "2"}, "evaluate": {}}, FIRST)
+    writes = begin_rollout(
+        it.context, TurnDocument.read(turn("t9")), {"register": {"version": "2"}, "evaluate": {}}, FIRST
+    )
     begun = RolloutDocument.read(writes[0].document)
     assert (begun.unit, begun.block_hours, begun.single_rows) == ("batch", 24, False)
     it.context.loop = model_loop()

@@ -28,7 +28,7 @@ from tidemill.stats.daily import UNKNOWN, Noise
 from tidemill.stats.edetector import detect
 from tidemill.stats.persistence import Persistence, inflation, learn, long_run
 
-from .signals import Signal
+from .signal import Signal
 from .verdict import Reason
 
 Array = np.ndarray[Any, np.dtype[np.float64]]

@@ -7,28 +7,15 @@ They return every signal that history gives rise to, old ones too; the caller re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, log
-from typing import Any
 
 from tidemill.spec.quantities import last_due
 from tidemill.stats.conformal import detect_drift
 
+from .signal import Signal
 from .verdict import Reason
-
-
-@dataclass(frozen=True)
-class Signal:
-    """Why to train, under a deterministic id. `to_dict` is JSON-serialisable."""
-
-    kind: Reason
-    id: str
-    message: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"kind": str(self.kind)}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemill.spec.model_loop import Limits
 
-from .signals import Signal
+from .signal import Signal
 from .verdict import Reason, Verdict
 
 MONTH = timedelta(days=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tidemill.decisions.signals import Signal
+from tidemill.decisions.signal import Signal
 from tidemill.decisions.verdict import Reason
 
 from .admit_asked import admit_by_hand

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tidemill.decisions import signals as decide
 from tidemill.decisions.performance import PerformanceBlock, performance
+from tidemill.decisions.signal import Signal
 from tidemill.decisions.verdict import Reason
 
 from . import promise
@@ -45,7 +46,7 @@ def raise_signals(context: Context, now: datetime) -> None:
         _drift(context, known, now)
 
 
-def _record(context: Context, signal: decide.Signal, now: datetime) -> None:
+def _record(context: Context, signal: Signal, now: datetime) -> None:
     write = to_write(SignalDocument.of(signal, now), signal.id)
     event = Event(now, "signal.recorded", signal.kind, signal.message, dict(signal.evidence))
     context.record(event, [write], f"signal/{signal.id}")

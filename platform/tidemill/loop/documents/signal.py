@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from tidemill.decisions.signals import Signal
+from tidemill.decisions.signal import Signal
 from tidemill.decisions.verdict import Reason
 
 from .base import Document, Moment

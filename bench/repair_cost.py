@@ -54,8 +54,6 @@ def real() -> Iterator[tuple[str, list[Day]]]:
 
     loans = joined("synthetic_car_loan", "analysis_target", "repaid", _csv_with_id, "csv")
     yield "car loans", _parts(loans, "timestamp", "y_pred_proba", "repaid")
-    home = joined("synthetic_sample", "analysis_gt", "work_home_actual", pd.read_csv, "csv")
-    yield "work from home", _parts(home, "timestamp", "y_pred_proba", "work_home_actual")
     census = joined("employment_MA", "analysis_target", "employed", pd.read_parquet, "pq")
     yield "employment", _parts(census, "year", "predicted_probability", "employed")
 

@@ -14,7 +14,7 @@ from WITHDRAWS back above SERVES at most WITHDRAWS / (SERVES - WITHDRAWS) = 1/3 
 first one that makes 4/3 useless spells of serving, each of which ends with the evidence four to one against it: no
 worse than the static model, up to that constant (cf. Feng et al. 2022, "Bayesian logistic regression for online
 recalibration"). WITHDRAWS mirrors MOST: a correction is dropped on as much evidence as it can save up. A higher bar
-drops it after a calm spell and misses the storm that follows (`bench/repair_cost.py` compares bars on eleven streams).
+drops it after a calm spell and misses the storm that follows (`bench/repair_cost.py` compares bars on ten streams).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def it(tmp_path: Path) -> Small:
     loop = model_loop(triggers={"drift": {"falseAlarms": "1/y", "action": "alert"}})
     made = small(tmp_path, SmallWorld(rows=60), loop)
     made.context.state.put("small", "champion", "current", CHAMPION)
-    made.context.state.put("small", "loop", "self", {"since": "2020-01-01T00:00:00+00:00"})
+    made.context.state.put("small", "loop", "self", {"since": "2020-01-01T00:00:00+00:00", "spec": {}})
     return made
 
 

@@ -12,8 +12,8 @@ from tidemill.adapters.log.prediction_log import ParquetPredictionLog
 from tidemill.adapters.sql.state import SqlState
 from tidemill.cli.main import cli
 from tidemill.loop.asking import ask
+from tidemill.loop.documents.incident import Incident
 from tidemill.loop.heartbeat import beat
-from tidemill.loop.incident import Incident
 
 NOW = datetime(2026, 2, 1, 7, tzinfo=UTC)
 ADVICE = "`tidemill run --once` trains the first one"
@@ -80,8 +80,9 @@ def test_it_says_what_waits_and_what_was_asked(shop_state: SqlState) -> None:
 
 def test_a_lasting_change_is_a_question(shop_state: SqlState) -> None:
     hold(shop_state, "2026-01-30")
-    incident = Incident("unlike-2026-01-28", "2026-01-28", "2026-01-30", "2026-01-30", ("price",), 3, "2026-01-31")
-    shop_state.put("shop", "incident", incident.id, incident.to_document())
+    incident = Incident(id="unlike-2026-01-28", since="2026-01-28", until="2026-01-30", opened_on="2026-01-30",
+                        columns=("price",), partitions=3, opened_at=NOW)  # fmt: skip
+    shop_state.put("shop", "incident", incident.id, incident.stored())
     lines = "\n".join(status())
     assert "change      3 partitions since 2026-01-28 are unlike history in the same columns: price." in lines
     assert "`tidemill admit --since 2026-01-28`" in lines

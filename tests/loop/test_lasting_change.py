@@ -12,8 +12,8 @@ from small_world import Small, SmallWorld, deliver, events, model_loop, small
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.admission import admit_arrivals
 from tidemill.loop.asking import ask
+from tidemill.loop.documents.incident import stored_incidents
 from tidemill.loop.errors import NothingToDo
-from tidemill.loop.incident import Incident, stored_incidents
 from tidemill.loop.requests import handle_requests
 from tidemill.loop.signals import raise_signals
 from tidemill.loop.standing import standing
@@ -37,7 +37,7 @@ def it(tmp_path: Path) -> Small:
     loop = model_loop(triggers={"drift": {"falseAlarms": "1/y", "action": "alert"}})
     made = small(tmp_path, SmallWorld(rows=60), loop)
     made.context.state.put("small", "champion", "current", CHAMPION)
-    made.context.state.put("small", "loop", "self", {"since": "2020-01-01T00:00:00+00:00"})
+    made.context.state.put("small", "loop", "self", {"since": "2020-01-01T00:00:00+00:00", "spec": {}})
     return made
 
 
@@ -131,8 +131,3 @@ def test_since_admits_what_is_only_unlike_history(it: Small) -> None:
     assert [d["reason"] for d in documents[CHANGE:]] == [Reason.APPROVED, Reason.EMPTY]
     with pytest.raises(NothingToDo, match="unlike history alone"):
         ask(it.context.state, "small", "admit", "ann", "", it.clock.now(), since=f"{day(CHANGE)}")
-
-
-def test_an_incident_of_a_newer_tidemill_is_refused() -> None:
-    with pytest.raises(ValueError, match="newer"):
-        Incident.from_document({"version": 99, "id": "unlike-2020-01-01"})

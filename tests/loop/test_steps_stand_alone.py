@@ -177,7 +177,7 @@ def test_a_step_that_works_again_is_no_failure_any_more(tmp_path: Path) -> None:
     it.context.ports.source.partitions = listed  # type: ignore[method-assign]
     it.clock.time += 2 * MINUTE
     assert tick(it.context, it.clock.now()).failures == ()
-    assert it.context.state.get("small", "tick", "failures") == {"steps": {}}
+    assert it.context.state.get("small", "tick", "failures") == {"v": 1, "steps": {}}
 
 
 def test_a_lease_that_was_lost_ends_the_tick(tmp_path: Path) -> None:

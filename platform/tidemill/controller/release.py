@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tidemill.loop.documents.store import read_all
+from tidemill.loop.documents.loop import LoopDocument
+from tidemill.loop.documents.store import read_all, read_one
 from tidemill.loop.documents.turn import TurnDocument
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ def release(state: State, loop: str, reopen: Callable[[Mapping[str, Any] | None]
 
     Raises TidemillError where it cannot be done now; doing it again is harmless."""
     with state.lease(loop):
-        about = state.get(loop, "loop", "self")
+        about = read_one(state, loop, LoopDocument, LoopDocument.id)
         if any(turn.running for turn in read_all(state, loop, TurnDocument)):
             # By the spec that the last tick followed: the present one may be no ModelLoop at all.
             from tidemill.loop.harvest import cancel_turn
 
-            context = reopen(None if about is None else about["spec"])
+            context = reopen(None if about is None else about.spec)
             cancel_turn(context, "the ModelLoop was deleted", now)
-        if about is not None and not about.get("deleted_at"):
-            state.put(loop, "loop", "self", {**about, "deleted_at": datetime.now(UTC).isoformat()})
+        if about is not None and about.deleted_at is None:
+            gone = about.model_copy(update={"deleted_at": datetime.now(UTC)})
+            state.put(loop, gone.kind, gone.id, gone.stored())

@@ -17,10 +17,10 @@ from tidemill.stats.summary import Summary
 from .batch_facts import read_facts
 from .context import Context, Event, Write
 from .delivered_labels import labels_from, look_again, take_labels
+from .documents.incident import ANSWERED, Incident, stored_incidents
 from .documents.partition import PartitionDocument
 from .documents.store import to_write
 from .errors import SuiteUnusable, TemporaryError
-from .incident import ANSWERED, Incident, stored_incidents
 from .incidents import is_in_incident, note_incidents
 from .judgement import Standing, standing, stands_otherwise
 from .model import Partition

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from .context import Context
 from .documents.request import RequestDocument
+from .documents.store import read_one
+from .documents.tick import FailedStep, FailedSteps
 from .errors import TemporaryError, TidemillError
 
 # Between attempts at a step that fails; the first is the next tick. A minute at most: whoever mends a bucket or a file
@@ -35,10 +36,9 @@ class Failures:
 
     def __init__(self, context: Context, now: datetime) -> None:
         self._context, self._now = context, now
-        self._stored: dict[str, dict[str, Any]] = (context.state.get(context.name, "tick", "failures") or {}).get(
-            "steps", {}
-        )
-        self._steps = {name: dict(step) for name, step in self._stored.items()}
+        stored = read_one(context.state, context.name, FailedSteps, FailedSteps.id)
+        self._stored = {} if stored is None else stored.steps
+        self._steps = dict(self._stored)
         self._wake = any(request.open for request in context.documents(RequestDocument))
 
     def rests(self, step: str) -> bool:
@@ -46,9 +46,8 @@ class Failures:
         failed = self._steps.get(step)
         if failed is None or self._wake:
             return False
-        last = datetime.fromisoformat(failed["last"])
-        pause = BACK_OFF[min(int(failed["count"]), len(BACK_OFF)) - 1]
-        return last <= self._now < last + pause
+        pause = BACK_OFF[min(failed.count, len(BACK_OFF)) - 1]
+        return failed.last <= self._now < failed.last + pause
 
     def add(self, step: str, error: Exception) -> None:
         message = str(error)
@@ -56,13 +55,13 @@ class Failures:
             message = f"{type(error).__name__}: {error} (the log has the trace)"
             _log.error("the step %s of %s failed", step, self._context.name, exc_info=error)
         before = self._steps.get(step)
-        self._steps[step] = {
-            "message": message,
-            "since": self._now.isoformat() if before is None else before["since"],
-            "last": self._now.isoformat(),
-            "count": 1 if before is None else before["count"] + 1,
-            "temporary": isinstance(error, TemporaryError),
-        }
+        self._steps[step] = FailedStep(
+            message=message,
+            since=self._now if before is None else before.since,
+            last=self._now,
+            count=1 if before is None else before.count + 1,
+            temporary=isinstance(error, TemporaryError),
+        )
 
     def clear(self, step: str) -> None:
         self._steps.pop(step, None)
@@ -70,8 +69,6 @@ class Failures:
     def kept(self) -> tuple[Failure, ...]:
         """All that fail now, stored where that changed."""
         if self._steps != self._stored:
-            self._context.state.put(self._context.name, "tick", "failures", {"steps": self._steps})
-        return tuple(
-            Failure(name, step["message"], datetime.fromisoformat(step["since"]), step["temporary"])
-            for name, step in self._steps.items()
-        )
+            document = FailedSteps(steps=self._steps)
+            self._context.state.put(self._context.name, document.kind, document.id, document.stored())
+        return tuple(Failure(name, step.message, step.since, step.temporary) for name, step in self._steps.items())

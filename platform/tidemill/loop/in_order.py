@@ -27,6 +27,6 @@ def known_until(context: Context, rollout: RolloutDocument, now: datetime) -> da
         if start + block_length(rollout) + label.give_up_after <= now:
             continue
         look = last_look(context, kind(rollout), id)
-        if look is None or look.get("due", 1):
+        if look is None or look.due != 0:
             return start
     return now

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from tidemill.decisions.lasting import Judged, Run, incidents
 from tidemill.decisions.verdict import Reason
 
-from .context import Context, Event, Write
+from .context import Context, Event
+from .documents.incident import ANSWERED, OPEN, OVER, Incident, stored_incidents
 from .documents.partition import PartitionDocument
-from .incident import ANSWERED, KIND, OPEN, OVER, Incident, stored_incidents
+from .documents.store import to_write
 
 
 def is_in_incident(context: Context, id: str, documents: Sequence[PartitionDocument]) -> bool:
@@ -29,14 +30,14 @@ def note_incidents(context: Context, documents: Sequence[PartitionDocument], now
             del unclaimed[before.id]
         _note(context, before, _incident(before, run, now), now)
     for left in unclaimed.values():  # its partitions were delivered again, or admitted one by one
-        _note(context, left, replace(left, state=OVER, closed_at=now.isoformat()), now)
+        _note(context, left, left.model_copy(update={"state": OVER, "closed_at": now}), now)
 
 
 def answer_incidents(context: Context, since: str, said: str, now: datetime) -> None:
     """A person says that the world is as it is from the partition `since` on."""
     for incident in stored_incidents(context.state, context.name):
         if incident.state == OPEN and incident.until >= since:
-            answered = replace(incident, state=ANSWERED, closed_at=now.isoformat(), answer=said)
+            answered = incident.model_copy(update={"state": ANSWERED, "closed_at": now, "answer": said})
             _note(context, incident, answered, now)
 
 
@@ -52,28 +53,26 @@ def _runs(documents: Sequence[PartitionDocument], stored: Sequence[Incident]) ->
 
 
 def _incident(before: Incident | None, run: Run, now: datetime) -> Incident:
-    state, closed_at = (OVER, now.isoformat()) if run.over else (OPEN, None)
     first, last = run.partitions[0], run.partitions[-1]
+    found: dict[str, Any] = {"columns": run.columns, "partitions": len(run.partitions), "until": last}
+    found |= {"state": OVER, "closed_at": now} if run.over else {"state": OPEN, "closed_at": None}
     if before is not None:
-        found = replace(before, columns=run.columns, partitions=len(run.partitions), state=state, closed_at=closed_at)
-        return replace(found, since=min(first, before.since), until=last)
-    return Incident(
-        f"unlike-{first}", first, last, last, run.columns, len(run.partitions), now.isoformat(), state, closed_at
-    )
+        return before.model_copy(update={**found, "since": min(first, before.since)})
+    return Incident(id=f"unlike-{first}", since=first, opened_on=last, opened_at=now, **found)
 
 
 def _note(context: Context, before: Incident | None, incident: Incident, now: datetime) -> None:
     if incident == before:
         return
-    write = Write(KIND, incident.id, incident.to_document())
+    write = to_write(incident, incident.id)
     if before is None:
         evidence = {"since": incident.since, "columns": list(incident.columns), "partitions": incident.partitions}
         event = Event(now, "incident.opened", Reason.LASTING_CHANGE, incident.question, evidence)
-        context.record(event, [write], f"{KIND}/{incident.id}/{OPEN}")
+        context.record(event, [write], f"{incident.kind}/{incident.id}/{OPEN}")
     elif incident.state == before.state:
         context.state.transact(context.name, [write])
     if incident.state in (OVER, ANSWERED):
-        context.record(_closed(incident, now), [write], f"{KIND}/{incident.id}/{incident.state}")
+        context.record(_closed(incident, now), [write], f"{incident.kind}/{incident.id}/{incident.state}")
 
 
 def _closed(incident: Incident, now: datetime) -> Event:

@@ -10,8 +10,9 @@ from tidemill.decisions.operation import BLOCK, OperationalBlock
 from .blocks import midnight
 from .context import Context
 from .counting import Keys, counted_block
-from .documents.blocks import OperationalHour
+from .documents.blocks import OperationalHour, OperationThrough
 from .documents.rollout import RolloutDocument, RolloutStep
+from .documents.store import read_one, to_write
 from .ports import Write
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 GRACE = timedelta(seconds=30)  # what a gateway answered is in the log by then
 AT_ONCE = timedelta(hours=6)
 MOST_KEYS = 100_000  # that are followed through a rollout; of more, a share that is drawn by their hash
-_THROUGH = "operation through"
 
 
 def kind(rollout: RolloutDocument) -> str:
@@ -46,8 +46,8 @@ def close_operation(context: Context, rollout: RolloutDocument, now: datetime) -
     """Closes every block that has ended; some hours at a time, so that what is read stays small."""
     if rollout.step is None:
         return
-    known = context.state.get(context.name, _THROUGH, rollout.id)
-    start = _floor(rollout.steps[0].started_at) if known is None else datetime.fromisoformat(known["through"])
+    known = read_one(context.state, context.name, OperationThrough, rollout.id)
+    start = _floor(rollout.steps[0].started_at) if known is None else known.through
     end = _floor(now - GRACE)
     while start < end:
         until = min(start + AT_ONCE, end)
@@ -60,7 +60,7 @@ def _close(context: Context, rollout: RolloutDocument, start: datetime, until: d
     hours: dict[str, list[dict[str, Any]]] = {}
     for block in _counted(context, rollout, start, until, keys):
         hours.setdefault(block.id[:13], []).append(block.to_dict())
-    writes = [Write(_THROUGH, rollout.id, {"through": until.isoformat()})]
+    writes = [to_write(OperationThrough(through=until), rollout.id)]
     for id, blocks in hours.items():
         before = context.state.get(context.name, kind(rollout), id)
         earlier = () if before is None else OperationalHour.read(before).blocks

@@ -9,10 +9,12 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .champions import current_champion
-from .context import Context, Event, Write
+from .context import Context, Event
 from .documents.champion import ChampionDocument
 from .documents.request import RequestDocument
 from .documents.rollout import RolloutDocument
+from .documents.route import ToldRoute
+from .documents.store import read_one, to_write
 from .errors import VersionUnknown
 from .ids import digest_of
 from .model import Arm, Readiness, Role, Route
@@ -61,15 +63,14 @@ def _set(context: Context, route: Route, now: datetime) -> None:
 
 
 def _record(context: Context, route: Route, now: datetime) -> None:
-    before = context.state.get(context.name, "route", "current") or {"number": 0, "digest": ""}
+    before = read_one(context.state, context.name, ToldRoute, ToldRoute.id)
     described = _described(route)
     digest = digest_of(described)
-    if before["digest"] == digest:
+    if before is not None and before.digest == digest:
         return
-    number = before["number"] + 1
+    told = ToldRoute(number=1 if before is None else before.number + 1, digest=digest, route=described)
     event = Event(now, "route.changed", Reason.ROUTED, _sentence(route), described)
-    write = Write("route", "current", {"number": number, "digest": digest, "route": described})
-    context.record(event, [write], f"route/{number}")
+    context.record(event, [to_write(told, told.id)], f"route/{told.number}")
 
 
 def _described(route: Route) -> dict[str, Any]:

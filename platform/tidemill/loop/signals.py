@@ -12,13 +12,14 @@ from tidemill.decisions.verdict import Reason
 from . import promise
 from .blocks import sound_days
 from .champions import current_champion
-from .context import Context, Event, Write
+from .context import Context, Event
 from .documents.champion import ChampionDocument, ReignDocument
+from .documents.incident import stored_incidents
+from .documents.loop import LoopDocument
 from .documents.partition import PartitionDocument
-from .documents.signal import SignalDocument
-from .documents.store import to_write
+from .documents.signal import AlertDocument, SignalDocument
+from .documents.store import read_one, to_write
 from .documents.turn import TurnDocument
-from .incident import stored_incidents
 from .turns import admitted_rows
 
 
@@ -57,7 +58,9 @@ def _last_scheduled(context: Context, turns: list[TurnDocument]) -> datetime:
     scheduled = [t for t in turns if any(s.startswith("schedule-") for s in t.signals)] or turns[:1]
     if scheduled:
         return scheduled[-1].started_at
-    return datetime.fromisoformat(context.state.get(context.name, "loop", "self")["since"])  # type: ignore[index]
+    loop = read_one(context.state, context.name, LoopDocument, LoopDocument.id)
+    assert loop is not None, "a tick writes it first"
+    return loop.since
 
 
 def _performance(context: Context, champion: ChampionDocument) -> tuple[list[PerformanceBlock], list[PerformanceBlock]]:
@@ -90,6 +93,6 @@ def _drift(context: Context, known: set[str], now: datetime) -> None:
     for signal in decide.drift(blocks, rule.false_alarms, changes):
         if rule.action == "retrain" and signal.id not in known:
             _record(context, signal, now)
-        elif rule.action == "alert" and context.state.get(context.name, "alert", signal.id) is None:
+        elif rule.action == "alert" and context.state.get(context.name, AlertDocument.kind, signal.id) is None:
             event = Event(now, "drift.alert", Reason.DRIFT, signal.message, dict(signal.evidence))
-            context.record(event, [Write("alert", signal.id, signal.to_dict())], f"alert/{signal.id}")
+            context.record(event, [to_write(AlertDocument.of(signal), signal.id)], f"alert/{signal.id}")

@@ -8,13 +8,14 @@ from typing import Any
 from tidemill.decisions.verdict import Reason
 
 from .documents.champion import ChampionDocument
+from .documents.incident import OPEN, stored_incidents
 from .documents.partition import PartitionDocument
 from .documents.repair import CalibratorDocument, RepairDocument, latest_calibrator
 from .documents.request import RequestDocument
 from .documents.signal import SignalDocument
 from .documents.store import read_all, read_one
+from .documents.tick import FailedSteps, LastTick, Waiting
 from .documents.turn import TurnDocument
-from .incident import OPEN, stored_incidents
 from .model import Calibrator
 from .ports import State
 
@@ -22,6 +23,7 @@ from .ports import State
 def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, Any]:
     """The status document. `known` is the number of labels. Figures are counts of rows or labels; losses are mean log
     loss of what was served; `waiting` is what the last tick left, `requests` what the next one will act on."""
+    last, waiting = read_one(state, loop, LastTick, LastTick.id), read_one(state, loop, Waiting, Waiting.id)
     partitions = read_all(state, loop, PartitionDocument)
     turns = read_all(state, loop, TurnDocument)
     blocks = sorted(state.documents(loop, "block"), key=lambda block: str(block["id"]))
@@ -30,7 +32,7 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
     return {
         "loop": loop,
         "at": now.isoformat(),
-        "last_tick": (state.get(loop, "tick", "last") or {}).get("at"),
+        "last_tick": None if last is None else last.at.isoformat(),
         "champion": _champion(state, loop),
         "rollout": _rollout(state, loop),
         "turn": _turn(turns[-1]) if turns else None,
@@ -44,12 +46,10 @@ def standing(state: State, loop: str, known: int, now: datetime) -> dict[str, An
         "last_days": [{"day": b["id"], **b["served"]} for b in blocks[-3:] if b["served"]["n"]],
         "last_failure": _last_failure(turns),
         "last_quarantined": _last_quarantined(partitions),
-        "incidents": [
-            i.to_document() | {"question": i.question} for i in stored_incidents(state, loop) if i.state == OPEN
-        ],
+        "incidents": [{**i.stored(), "question": i.question} for i in stored_incidents(state, loop) if i.state == OPEN],
         "requests": _requests(state, loop),
         "failures": _failures(state, loop),
-        "waiting": (state.get(loop, "tick", "waiting") or {}).get("waiting", []),
+        "waiting": [] if waiting is None else [each.model_dump() for each in waiting.waiting],
     }
 
 
@@ -101,8 +101,9 @@ def _last_quarantined(partitions: list[PartitionDocument]) -> dict[str, Any] | N
 
 
 def _failures(state: State, loop: str) -> list[dict[str, Any]]:
-    steps = (state.get(loop, "tick", "failures") or {}).get("steps", {})
-    return [{"step": name, **{key: step[key] for key in ("message", "since")}} for name, step in steps.items()]
+    failed = read_one(state, loop, FailedSteps, FailedSteps.id)
+    steps = {} if failed is None else failed.steps
+    return [{"step": name, "message": step.message, "since": step.since.isoformat()} for name, step in steps.items()]
 
 
 def _requests(state: State, loop: str) -> list[dict[str, Any]]:

@@ -18,6 +18,9 @@ from .aliases import follow_aliases
 from .blocks import close_days
 from .context import Context, Event
 from .documents.base import NewerDocument
+from .documents.loop import LoopDocument
+from .documents.store import read_one
+from .documents.tick import Waiting, Waits
 from .errors import LeaseHeld
 from .failures import Failure, Failures
 from .harvest import harvest_turn
@@ -103,18 +106,18 @@ def _attempt(step: Step, context: Context, now: datetime, failures: Failures, pa
 def _remember(context: Context, now: datetime) -> None:
     """When the loop began (a schedule counts from then) and which spec it follows."""
     spec = context.loop.model_dump(by_alias=True, mode="json")
-    before = context.state.get(context.name, "loop", "self")
-    if before is None or before["spec"] != spec or before.get("deleted_at"):
-        since = now.isoformat() if before is None else before["since"]
-        document = {"since": since, "spec": spec, "digest": digest_of(spec)}
-        context.state.put(context.name, "loop", "self", document)
+    before = read_one(context.state, context.name, LoopDocument, LoopDocument.id)
+    if before is None or before.spec != spec or before.deleted_at is not None:
+        document = LoopDocument(since=now if before is None else before.since, spec=spec, digest=digest_of(spec))
+        context.state.put(context.name, document.kind, document.id, document.stored())
 
 
 def _leave_word(context: Context) -> None:
     """What waits, for whoever asks between two ticks. Written where it changed: most ticks leave what was."""
-    waiting = [{"event": e.event, "reason": str(e.reason), "message": e.message} for e in context.waiting]
-    if context.state.get(context.name, "tick", "waiting") != {"waiting": waiting}:
-        context.state.put(context.name, "tick", "waiting", {"waiting": waiting})
+    waits = (Waits(event=e.event, reason=str(e.reason), message=e.message) for e in context.waiting)
+    waiting = Waiting(waiting=tuple(waits))
+    if read_one(context.state, context.name, Waiting, Waiting.id) != waiting:
+        context.state.put(context.name, waiting.kind, waiting.id, waiting.stored())
 
 
 def settle(

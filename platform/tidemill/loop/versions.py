@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from .context import Context
+from .documents.registered import RegisteredVersion
+from .documents.store import read_one
 from .model import ModelVersion
 
 
 def registered(context: Context, version: str) -> ModelVersion:
     """Where its files are and what their digest is never change under a version. So a registry that is away keeps no
     route from being repaired. Raises VersionUnknown."""
-    known = context.state.get(context.name, "version", version)
+    known = read_one(context.state, context.name, RegisteredVersion, version)
     if known is not None:
-        return ModelVersion(**known)
+        return known.known
     found = context.ports.registry.get(context.name, version)
-    context.state.put_once(context.name, "version", version, {**asdict(found), "tags": dict(found.tags)})
+    document = RegisteredVersion.of(found)
+    context.state.put_once(context.name, document.kind, version, document.stored())
     return found

@@ -14,6 +14,8 @@ from tidemill.adapters.sql.database import Database
 from tidemill.adapters.sql.outcomes import SqlOutcomes
 from tidemill.adapters.sql.queries import Overview
 from tidemill.adapters.sql.state import SqlState
+from tidemill.loop.documents.loop import LoopDocument
+from tidemill.loop.documents.store import read_one
 from tidemill.loop.errors import TidemillError
 from tidemill.loop.model import Receipt
 from tidemill.loop.ports import State
@@ -71,8 +73,8 @@ class SharedCatalog:
 
     def find(self, namespace: str, name: str) -> LoopStore:
         state = ScopedState(self._state, namespace)
-        about = state.get(name, "loop", "self")
-        if about is None or about.get("deleted_at"):
+        about = read_one(state, name, LoopDocument, LoopDocument.id)
+        if about is None or about.deleted_at is not None:
             raise unknown(namespace, name, self.names(namespace))
         key = state.key(name)
         return LoopStore(name, state, SqlOutcomes(self._database, key), self._database, key)

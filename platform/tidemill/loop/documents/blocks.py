@@ -78,6 +78,14 @@ class PairDocument(Document):
     worst: dict[str, float] = Field(default_factory=dict)
 
 
+class OperationThrough(Document):
+    """Up to when the operational blocks of a rollout are closed."""
+
+    kind = "operation through"
+
+    through: Moment
+
+
 class OperationalHour(Document):
     """The operational blocks of one hour that are closed so far, as `decisions.operation.OperationalBlock` reads
     them."""

@@ -12,6 +12,21 @@ from tidemill.decisions.verdict import Reason
 from .base import Document, Moment
 
 
+class AlertDocument(Document):
+    """What was told, and starts no turn. `reason` is stored under the key `kind`."""
+
+    kind = "alert"
+
+    id: str
+    reason: str = Field(alias="kind")
+    message: str
+    evidence: dict[str, Any]
+
+    @classmethod
+    def of(cls, signal: Signal) -> AlertDocument:
+        return cls(id=signal.id, reason=str(signal.kind), message=signal.message, evidence=dict(signal.evidence))
+
+
 class SignalDocument(Document):
     """`reason` is stored under the key `kind`. `consumed_by` is the id of the turn that answers it, or the version that
     did ("version 3"); None while it is pending."""

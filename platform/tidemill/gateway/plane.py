@@ -19,6 +19,7 @@ from tidemill.spec.model_loop import ModelLoop
 
 from .answering import answer, answer_fixed
 from .journal import Journal
+from .loads import Loads, StillLoading
 from .metrics import Metrics
 from .mirror import Mirror
 from .models import load
@@ -66,6 +67,7 @@ class Plane:
         self.mirror = Mirror(self.name, self.journal, clock, metrics)
         self.live: Live | None = None
         self._models: OrderedDict[str, Model] = OrderedDict()
+        self._loads: Loads[Model] = Loads()
         self._lock = threading.Lock()
 
     def follow(self, loop: ModelLoop) -> None:
@@ -76,25 +78,32 @@ class Plane:
 
     def prepare(self, version: ModelVersion, endpoint: str | None = None) -> Readiness:
         """Loads a version once, or learns what the model server at `endpoint` serves; where that is done, checks that
-        its files are still the ones that were registered."""
+        its files are still the ones that were registered. A load that takes long goes on, and is asked about again."""
+        try:
+            served = self._models.get(version.version)
+            if served is None or (served.digest, served.endpoint) != (version.digest, endpoint):
+                served = self._made(version, endpoint)
+            else:
+                served.check(version.digest)
+        except ArtifactChanged as error:
+            return Readiness(False, str(error), Reason.ARTIFACT_CHANGED)
+        except StillLoading as error:
+            return Readiness(False, f"Version {version.version} of {self.name}: {error}.", Reason.NOT_READY)
+        except TemporaryError as error:
+            return Readiness(False, str(error), Reason.NOT_READY)
+        except Exception as error:
+            _log.exception("version %s of %s does not load", version.version, self.name)
+            message = f"Version {version.version} of {self.name} does not load: {failure(error)}."
+            return Readiness(False, f"{message} Fix the model, or install what it needs.", Reason.NOT_READY)
         with self._lock:
-            try:
-                served = self._models.get(version.version)
-                if served is None or (served.digest, served.endpoint) != (version.digest, endpoint):
-                    made = load(version) if endpoint is None else adopt(version, endpoint, self._loop)
-                    self._models[version.version] = made
-                else:
-                    served.check(version.digest)
-                self._models.move_to_end(version.version)
-            except ArtifactChanged as error:
-                return Readiness(False, str(error), Reason.ARTIFACT_CHANGED)
-            except TemporaryError as error:
-                return Readiness(False, str(error), Reason.NOT_READY)
-            except Exception as error:
-                _log.exception("version %s of %s does not load", version.version, self.name)
-                message = f"Version {version.version} of {self.name} does not load: {failure(error)}."
-                return Readiness(False, f"{message} Fix the model, or install what it needs.", Reason.NOT_READY)
+            self._models[version.version] = served
+            self._models.move_to_end(version.version)
         return Readiness(True)
+
+    def _made(self, version: ModelVersion, endpoint: str | None) -> Model:
+        if endpoint is not None:
+            return adopt(version, endpoint, self._loop)
+        return self._loads.result((version.version, version.digest), lambda: load(version))
 
     def apply(self, route: Route) -> None:
         """From the next request on. Raises NotReady for a version that is not loaded."""

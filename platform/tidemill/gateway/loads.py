@@ -1,0 +1,60 @@
+"""Loads models on threads of their own: loading is user code and may hang, and a tick has more to do than to wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import Generic, TypeVar
+
+from tidemill.loop.errors import TemporaryError
+
+from .user_code import failure
+
+T = TypeVar("T")
+WAIT = 60.0  # seconds for the first to ask; large models take that long
+
+
+class StillLoading(TemporaryError):
+    """Ask again later: it goes on."""
+
+
+class Loads(Generic[T]):
+    """One load a key at a time, each on a thread of its own, which a hanging one keeps until the process ends."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, Future[T]] = {}
+        self._lock = threading.Lock()
+
+    def result(self, key: Hashable, load: Callable[[], T]) -> T:
+        """What `load` returns; raises what it raises, and StillLoading after WAIT seconds. Who asks again while the
+        load of the same key goes on does not wait."""
+        with self._lock:
+            future = self._running.get(key)
+            wait = 0.0 if future is not None else WAIT
+            if future is None:
+                future = self._running[key] = Future()
+                threading.Thread(target=_run, args=(future, load), name="load", daemon=True).start()
+        try:
+            found = future.result(wait)
+        except NotYet:
+            if not future.done():
+                raise StillLoading(
+                    "it is being loaded; if that does not end, look at what its loading waits for"
+                ) from None
+            found = future.result()
+        finally:
+            if future.done():
+                with self._lock:
+                    self._running.pop(key, None)
+        return found
+
+
+def _run(future: Future[T], load: Callable[[], T]) -> None:
+    try:
+        future.set_result(load())
+    except Exception as error:
+        future.set_exception(error)
+    except BaseException as error:  # as it is not on the main thread, it is no Ctrl-C
+        future.set_exception(failure(error))

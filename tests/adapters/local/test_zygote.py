@@ -54,7 +54,8 @@ def test_the_zygote_ends_with_its_loop_and_a_run_that_was_asked_for_goes_on(
         time.sleep(0.2)  # until there are the run's two processes, and the zygote has gone
     other.cancel(request.id)
     assert other.status(request.id).phase is Phase.UNKNOWN
-    assert not left(f"MARKER={mark}", 5), "when a cancelled run's lock is free, nothing of it is left"
+    # The zygote may have been one of the two that were counted: on a busy machine it takes a while to see its end.
+    assert not left(f"MARKER={mark}", 30), "when a cancelled run's lock is free, nothing of it is left"
 
 
 def test_a_run_that_is_cancelled_before_it_has_begun_is_gone_at_once_and_never_begins(tmp_path: Path) -> None:

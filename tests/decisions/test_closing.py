@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tidemill.decisions.closing import Arrival, BlockFacts, is_closed
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-USUAL = Arrival(usual=0.95, settled=3 * DAY)
+USUAL = Arrival(usual=0.95, settled=3 * DAY, rarer=0.3)
 
 
 def closed(labelled: int, age: timedelta, known: Arrival = USUAL, **given: Any) -> bool:
@@ -26,6 +26,33 @@ def test_the_first_label_closes_nothing() -> None:
 def test_a_block_closes_when_nearly_all_labels_that_usually_come_are_there() -> None:
     assert not closed(930, 7 * HOUR)
     assert closed(931, 7 * HOUR), ".98 of .95"
+
+
+def test_of_a_rare_class_a_tenth_may_be_missing_at_most() -> None:
+    rare = Arrival(usual=1.0, settled=3 * DAY, rarer=0.015)
+    assert not closed(985, 7 * HOUR, rare), "every negative, and no positive"
+    assert not closed(998, 7 * HOUR, rare)
+    assert closed(999, 7 * HOUR, rare)
+    assert closed(985, 3 * DAY, rare), "each class has arrived: what is missing is lost"
+
+
+def test_of_a_class_that_may_be_rare_nothing_may_be_missing_before_it_has_arrived() -> None:
+    known = Arrival(usual=0.95, settled=3 * DAY)
+    assert not closed(949, 7 * HOUR, known)
+    assert closed(950, 7 * HOUR, known)
+
+
+def test_a_declared_coverage_waits_for_the_slower_class_where_it_is_known() -> None:
+    known = Arrival(usual=1.0, settled=3 * DAY)
+    assert not closed(900, 7 * HOUR, known, coverage=0.7)
+    assert closed(900, 3 * DAY, known, coverage=0.7)
+
+
+def test_labels_that_come_at_once_are_overdue_after_some_hours_and_not_at_the_end_of_the_block() -> None:
+    at_once = Arrival(usual=1.0, settled=timedelta(0))
+    assert not closed(500, timedelta(0), at_once, arrives_after=timedelta(0))
+    assert not closed(500, 6 * HOUR - timedelta(seconds=1), at_once, arrives_after=timedelta(0))
+    assert closed(500, 6 * HOUR, at_once, arrives_after=timedelta(0))
 
 
 def test_a_block_never_closes_before_its_labels_are_said_to_arrive() -> None:
@@ -61,7 +88,8 @@ def test_a_block_that_is_given_up_without_a_label_is_no_evidence() -> None:
 
 
 def test_what_the_spec_declares_holds_in_place_of_what_is_usual() -> None:
-    assert closed(800, 7 * HOUR, coverage=0.8)
+    assert closed(800, 3 * DAY, coverage=0.8)
+    assert closed(800, 7 * HOUR, Arrival(), coverage=0.8), "nothing is known of its classes"
     assert not closed(799, 13 * DAY, coverage=0.8)
     assert closed(799, 14 * DAY, coverage=0.8)
 

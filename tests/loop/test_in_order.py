@@ -7,7 +7,7 @@ from pathlib import Path
 from small_world import Small
 from stored import partition
 from tidemill.loop.in_order import known_until
-from tidemill.loop.pairs import close_pairs
+from tidemill.loop.pairs import close_pairs, paired_blocks
 from tried_versions import DAY, FIRST, HOUR, ask, label, rollout, tried
 
 DAYS = [FIRST + n * DAY for n in range(4)]
@@ -47,6 +47,21 @@ def test_labels_that_are_given_up_are_no_gap(tmp_path: Path) -> None:
     now = DAYS[2] + it.context.spec.data.label.give_up_after
     close_pairs(it.context, rollout(it), now)
     assert known_until(it.context, rollout(it), now) == now
+
+
+def test_a_day_is_no_gap_once_it_was_read_for_the_last_time_and_not_when_its_labels_are_given_up(
+    tmp_path: Path,
+) -> None:
+    it = tried(tmp_path)
+    lived(it, [0, 2, 3])
+    given_up = DAYS[2] + it.context.spec.data.label.give_up_after
+    label(it, [f"1-{key}" for key in range(10)], given_up - 20 * HOUR)
+    close_pairs(it.context, rollout(it), given_up - HOUR)
+    assert known_until(it.context, rollout(it), given_up) == DAYS[1]
+    close_pairs(it.context, rollout(it), given_up)
+    assert known_until(it.context, rollout(it), given_up) == given_up
+    found = paired_blocks(it.context, rollout(it))
+    assert [block.n for block in found if block.start == DAYS[1]] == [10], "read in the same tick"
 
 
 def test_a_day_without_requests_is_no_gap(tmp_path: Path) -> None:

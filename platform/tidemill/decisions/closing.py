@@ -11,23 +11,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-ALL_IN = (
-    0.98  # of the labels that usually come: what is missing, all of one class, moves a base rate by 2 % of the rows
-)
+# What may be missing of the labels that usually come, before each class is known to have arrived. If all of that is of
+# one class, the rarer class's share is off by a tenth of itself at most, and any share by 2 % of the rows.
+MISSING, MISSING_OF_RARER = 0.02, 0.1
 ENOUGH = 0.9  # once each class has usually arrived: what is missing is then no longer the slow class, but lost
 SETTLED = 0.95  # of each class's labels: the age that a block must have for ENOUGH to suffice
 MOST = 0.5  # at OVERDUE times that age; with fewer labels, their delivery itself has failed
-OVERDUE = 2.0  # a delivery that is late once may take as long again
+OVERDUE = 2.0  # a delivery that is late once may take as long again,
+LEAST_OVERDUE = timedelta(hours=6)  # and one that usually takes no time must have failed for a while
 
 
 @dataclass(frozen=True)
 class Arrival:
     """What the loop has learnt of its labels. `usual`: the share of answered rows that get a label in the end; None
     while unknown. `settled`: the age of a block at which SETTLED of the labels of each class have come; None while
-    unknown."""
+    unknown. `rarer`: the share of the rarer class; None while unknown."""
 
     usual: float | None = None
     settled: timedelta | None = None
+    rarer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,26 @@ def is_closed(
     give_up_after: timedelta,
     coverage: float | None = None,
 ) -> bool:
-    """Whether the block may be read as evidence now. `coverage` is what the spec declares in place of it."""
+    """Whether the block may be read as evidence now. `coverage` is what the spec declares in place of what is usual."""
     if not facts.due or facts.age < arrives_after:
         return False
     if facts.age >= give_up_after:
         return facts.labelled > 0
     share = facts.labelled / facts.due
+    settled = None if arrival.settled is None else facts.age >= arrival.settled
     if coverage is not None:
-        return share >= coverage
+        return share >= coverage and settled is not False
     if arrival.usual is None:
         return False
-    if share >= ALL_IN * arrival.usual:
+    if share >= (1 - _may_miss(arrival)) * arrival.usual:
         return facts.labelled > 0
-    if arrival.settled is None or facts.age < arrival.settled:
+    if arrival.settled is None or not settled:
         return False
-    overdue = facts.age >= OVERDUE * max(arrival.settled, arrives_after)
+    overdue = facts.age >= max(OVERDUE * max(arrival.settled, arrives_after), LEAST_OVERDUE)
     return share >= (MOST if overdue else ENOUGH) * arrival.usual
+
+
+def _may_miss(arrival: Arrival) -> float:
+    if arrival.rarer is None:
+        return MISSING if arrival.settled is None else 0.0  # it will have arrived, and how rare it is is not known
+    return min(MISSING, MISSING_OF_RARER * arrival.rarer) if arrival.rarer else MISSING

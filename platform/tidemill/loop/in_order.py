@@ -24,9 +24,8 @@ def known_until(context: Context, rollout: RolloutDocument, now: datetime) -> da
     for id, start in block_starts(context, rollout, now):
         if id in closed or f"{start:%Y-%m-%d}" in faulty:
             continue
-        if start + block_length(rollout) + label.give_up_after <= now:
-            continue
         look = last_look(context, kind(rollout), id)
-        if look is None or look.due != 0:
+        given_up = start + block_length(rollout) + label.give_up_after
+        if look is None or (look.due != 0 and look.at < given_up):
             return start
     return now

@@ -13,9 +13,12 @@ LATE = timedelta(hours=1)  # what may have been logged late is looked for that o
 
 
 def may_have_changed(context: Context, kind: str, id: str, end: datetime, now: datetime) -> bool:
-    """Since it was last looked at: labels have come and it has aged a little, or it was long ago."""
+    """Since it was last looked at: labels have come and it has aged a little, or it was long ago; or what is missing of
+    its labels is given up now."""
     looked = last_look(context, kind, id)
     if looked is None:
+        return True
+    if looked.at < end + context.spec.data.label.give_up_after <= now:
         return True
     since = now - looked.at
     if since >= max(LATE, OFTEN * (now - end)):

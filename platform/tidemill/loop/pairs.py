@@ -96,7 +96,7 @@ def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> No
     earlier = EarlierUnits(context, rollout)
     for id, start in block_starts(context, rollout, now):
         if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
-            known = known or arrival(context, now)
+            known = known or arrival(context, now, rollout.block_hours or _WHOLE_DAY)
             _close(context, rollout, id, start, start + length, known, stored, earlier, now)
 
 

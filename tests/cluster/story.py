@@ -100,10 +100,13 @@ def differences(there: list[Any], here: list[Any]) -> str:
 
 
 def told(ledger: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """What happened on which day, and why, in all its figures; but for ids, which hold where the code lies."""
+    """What happened on which day, and why, in all its figures; but for ids, which hold where the code lies, and for
+    routes of a day that were replaced on it: Pods take a while to be ready."""
+    last_route = {entry["at"][:10]: entry for entry in ledger if entry["event"] == "route.changed"}
     return sorted(
         (entry["at"][:10], entry["event"], entry["reason"], re.sub(r"[0-9a-f]{12,}", "#", entry["message"]))
         for entry in ledger
+        if entry["event"] != "route.changed" or entry is last_route[entry["at"][:10]]
     )
 
 

@@ -110,3 +110,9 @@ def test_outcomes_that_cannot_be_placed_are_no_data_when_time_is_over() -> None:
 def test_one_value_is_one() -> None:
     verdict = advance(facts(day(0, 0.0)), ROLLOUT)
     assert "after 1 value of batch " in verdict.message
+
+
+def test_outcomes_of_keys_that_came_before_are_told_where_time_parts_the_outcomes_too() -> None:
+    verdict = advance(facts(PairedBlock("2013-03-01T00", 100, {"log_loss": 0.0}), unit=None, repeated=7), ROLLOUT)
+    assert "no test counts the 7 outcomes of keys that came on an earlier day" in verdict.message
+    assert verdict.evidence["outcomes_of_earlier_keys"] == 7

@@ -28,7 +28,8 @@ class RolloutFacts:
     """`paired`: all closed blocks of outcomes since the rollout began, in the order in which they closed (a canary
     mirrors too, so they go on); `operation`: all closed operational blocks; `step_outcomes`: labelled predictions of
     the challenger in the present step; `block_hours`: length of a block of outcomes; `unit`: the column by whose values
-    the outcomes inside a block are parted, where there is one."""
+    the outcomes inside a block are parted, where there is one; `repeated`: outcomes that no block counts, because their
+    keys came on an earlier day."""
 
     now: datetime
     started_at: datetime
@@ -42,6 +43,7 @@ class RolloutFacts:
     approved: bool
     block_hours: int = 24
     unit: str | None = None
+    repeated: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Case:
             "pair_coverage": pair_coverage(self.facts.operation),
             "e_sample_ratio": self.e_split,
             "sample_ratio_at": split_threshold(self.rollout.judge),
+            "outcomes_of_earlier_keys": self.facts.repeated,
             **unit_figures(self.facts.unit, self.facts.paired),
         }
         return Verdict(action, reason, message, figures)

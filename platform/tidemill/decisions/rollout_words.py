@@ -99,7 +99,7 @@ def _blocks(case: Case, number: int) -> str:
 
 
 def _left_out(case: Case) -> str:
-    return "" if case.facts.unit is None else left_out(case.facts.unit, case.facts.paired)
+    return left_out(case.facts.unit, case.facts.paired, case.facts.repeated)
 
 
 def _unit(m: MetricEvidence, case: Case) -> str:

@@ -17,14 +17,16 @@ def units(number: int, column: str) -> str:
     return f"{number} {one_and_many(column)[number != 1]}"
 
 
-def left_out(column: str, blocks: Sequence[PairedBlock]) -> str:
-    """Rows that no test counts, each kind with its reason; empty where there are none."""
+def left_out(column: str | None, blocks: Sequence[PairedBlock], repeated: int = 0) -> str:
+    """Rows that no test counts, each kind with its reason; empty where there are none. `repeated`: as in the facts."""
     unplaced, returned = _left_out(blocks)
     said = ""
     if unplaced:
         said += f"; no test counts the {_outcomes(unplaced)} of requests without a value of {column}"
     if returned:
         said += f"; no test counts the {_outcomes(returned)} of values of {column} that came on an earlier day"
+    if repeated:
+        said += f"; no test counts the {_outcomes(repeated)} of keys that came on an earlier day"
     return said
 
 

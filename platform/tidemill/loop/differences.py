@@ -15,9 +15,10 @@ from tidemill.stats.eprocess import part_ends
 from tidemill.stats.scores import brier_rows, log_loss_rows
 
 from .blocks import label_of, score_of
+from .compared import Earlier
 from .context import Context
 from .documents.rollout import RolloutDocument
-from .units import EarlierUnits, by_unit, unit_variance
+from .units import by_unit, unit_variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def differences(
     rollout: RolloutDocument,
     rows: pd.DataFrame,
     before: list[dict[str, Any]],
-    earlier: EarlierUnits,
+    earlier: Earlier,
     start: datetime,
 ) -> dict[str, Any]:
     """The fields of a PairDocument that say how the versions differ on `rows`: labelled rows of the block that begins
@@ -47,7 +48,7 @@ def differences(
         "variance": float(np.var(of_rows["log_loss"])),
     }
     if rollout.unit is not None:
-        units = by_unit(of_rows, rows["unit"], earlier.before(start))
+        units = by_unit(of_rows, rows["unit"], earlier.units(start))
         ends = part_ends(unit_variance(before), _margin(context, rollout), units.number) if units.number else []
         return {**found, **units.figures(), "parts": _parts(units.means, ends)}
     if rollout.single_rows:

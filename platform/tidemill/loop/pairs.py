@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tidemill.decisions.closing import Arrival, BlockFacts, is_closed
 from tidemill.decisions.judge import PairedBlock
 from tidemill.spec.model_loop import BlockColumn
@@ -19,13 +21,13 @@ from tidemill.stats.scores import entropy_rows, log_loss_rows
 from .arrival import arrival
 from .blocks import faulty_days, label_of, midnight, score_of
 from .champions import current_champion
+from .compared import Earlier, compared
 from .context import Context
 from .differences import differences
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument
 from .looking import looked_at, may_have_changed
 from .model import Role
-from .units import EarlierUnits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +59,7 @@ def dependence(context: Context, now: datetime) -> Dependence:
 
 
 def _residual_rows(context: Context, version: str, now: datetime) -> pd.DataFrame | None:
-    """What the champion answered on the closed days of the last two weeks, with labels."""
+    """What the champion answered on the closed days of the last two weeks, with labels; each key on its first day."""
     import pandas as pd
 
     since = f"{now - _PAST - context.spec.data.label.arrives_after:%Y-%m-%d}"
@@ -68,8 +70,9 @@ def _residual_rows(context: Context, version: str, now: datetime) -> pd.DataFram
             continue
         day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
         rows = context.evidence.labelled(day, datetime.fromisoformat(block["closed_at"]))
-        frames.append(rows.loc[rows["served"] & (rows["version"] == version), ["event_time", "score", "label"]])
-    return pd.concat(frames) if frames else None
+        frames.append(rows.loc[rows["served"] & (rows["version"] == version), ["key", "event_time", "score", "label"]])
+    # A key has one label: counted on each of its days, one outcome would look like many that depend on each other.
+    return pd.concat(frames).sort_values("event_time", kind="stable").drop_duplicates("key") if frames else None
 
 
 def block_length(rollout: RolloutDocument) -> timedelta:
@@ -93,7 +96,7 @@ def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> No
     stored = context.state.documents(context.name, kind(rollout))
     closed = {document["id"] for document in stored}
     known: Arrival | None = None
-    earlier = EarlierUnits(context, rollout)
+    earlier = Earlier(context, rollout)
     for id, start in block_starts(context, rollout, now):
         if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
             known = known or arrival(context, now, rollout.block_hours or _WHOLE_DAY)
@@ -101,10 +104,11 @@ def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> No
 
 
 def paired_blocks(context: Context, rollout: RolloutDocument) -> list[PairDocument]:
-    """The closed blocks without those of faulty days, in the order in which they closed."""
+    """The closed blocks without those of faulty days, in the order in which they closed. Some have no pair: all their
+    keys came on earlier days."""
     faulty = faulty_days(context)
     found = [PairDocument.read(document) for document in context.state.documents(context.name, kind(rollout))]
-    sound = [block for block in found if block.n and f"{block.start:%Y-%m-%d}" not in faulty]
+    sound = [block for block in found if f"{block.start:%Y-%m-%d}" not in faulty]
     return sorted(sound, key=lambda block: (block.closed_at, block.id))
 
 
@@ -124,18 +128,19 @@ def _close(
     end: datetime,
     known: Arrival,
     before: list[dict[str, Any]],
-    earlier: EarlierUnits,
+    earlier: Earlier,
     now: datetime,
 ) -> None:
     label = context.spec.data.label
     labels = context.ports.outcomes.count(now)
     rows = context.evidence.joined(start, end, now)
-    both = _both(rows, rollout)
+    both = compared(rows, rollout)
     facts = BlockFacts(len(both), int(both["label"].notna().sum()), now - end)
     if not is_closed(facts, known, label.arrives_after, label.give_up_after, label.coverage):
         looked_at(context, kind(rollout), id, labels, facts.due, now)
         return
     found = both.dropna(subset=["label"]).sort_values("event_time", kind="stable")
+    again = earlier.has(found["key"], start)
     step = rollout.step
     assert step is not None
     document = PairDocument(
@@ -144,22 +149,13 @@ def _close(
         end=end,
         closed_at=now,
         due=facts.due,
-        n=len(found),
+        n=int(np.sum(~again)),
+        repeated=int(np.sum(again)),
         step=step.index,
         answered=_answered(rows, rollout),
-        **differences(context, rollout, found, before, earlier, start),
+        **differences(context, rollout, found[~again], before, earlier, start),
     )
     context.state.put_once(context.name, kind(rollout), id, document.stored())
-
-
-def _both(rows: pd.DataFrame, rollout: RolloutDocument) -> pd.DataFrame:
-    """Rows of the champion with the challenger's score, where both answered since the first step began."""
-    rows = rows[rows["at"] >= rollout.steps[0].started_at]
-    mine = rows[rows["version"] == rollout.champion].drop_duplicates("key")
-    theirs = rows[rows["version"] == rollout.challenger].drop_duplicates("key")
-    both = mine.merge(theirs[["key", "score", "unit"]], on="key", suffixes=("", "_challenger"))
-    # A champion that was asked first before the route named the column has no unit of its own.
-    return both.assign(unit=both["unit"].where(both["unit"].notna(), both["unit_challenger"]))
 
 
 def _answered(rows: pd.DataFrame, rollout: RolloutDocument) -> int:

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tidemill.stats.eprocess import FIRST
 
-from .blocks import midnight
-from .context import Context
-from .documents.rollout import RolloutDocument
-
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -67,24 +61,3 @@ def unit_variance(before: Sequence[Mapping[str, Any]]) -> float | None:
     if freedom < FIRST - 1:
         return None
     return float(sum((block["units"] - 1) * block["variance"] for block in known) / freedom)
-
-
-class EarlierUnits:
-    """The values that came in the rollout before a day, by the prediction log. A day is read once."""
-
-    def __init__(self, context: Context, rollout: RolloutDocument) -> None:
-        self._context, self._rollout = context, rollout
-        self._days: dict[datetime, set[str]] = {}
-
-    def before(self, day: datetime) -> set[str]:
-        first = midnight(self._rollout.steps[0].started_at)
-        days = [first + number * _DAY for number in range((day - first) // _DAY)]
-        return set().union(*(self._came(each) for each in days))
-
-    def _came(self, day: datetime) -> set[str]:
-        """With a row that the challenger scored: no other is compared."""
-        if day not in self._days:
-            rows = self._context.evidence.scored(day, day + _DAY)
-            mine = (rows["version"] == self._rollout.challenger) & (rows["at"] >= self._rollout.steps[0].started_at)
-            self._days[day] = set(rows.loc[mine, "unit"].dropna())
-        return self._days[day]

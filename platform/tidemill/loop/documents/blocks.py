@@ -57,6 +57,8 @@ class PairDocument(Document):
     Where the rollout names a column, `units` are the values of it that are counted here, and `parts` are means of a few
     of them; `variance` and `worst` (the largest difference, by loss) are theirs. `unplaced` rows have no value, and the
     values of `returned` rows came on an earlier day: they are in the differences and in no part.
+    `repeated` rows have a key that came on an earlier day of the rollout. They are in no other figure but `due` and
+    `answered`: their label counts on that day.
     """
 
     kind = "pairs"
@@ -75,6 +77,7 @@ class PairDocument(Document):
     units: int | None = None
     unplaced: int = 0
     returned: int = 0
+    repeated: int = 0
     worst: dict[str, float] = Field(default_factory=dict)
 
 

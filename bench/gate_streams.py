@@ -2,6 +2,7 @@
 
     python3 -m venv /tmp/streams
     /tmp/streams/bin/pip install --no-deps nannyml bokeh_sampledata vega_datasets causaldata
+    /tmp/streams/bin/pip install evidently==0.7.23  # or leave it out
     /tmp/streams/bin/pip install . pandas pyarrow scipy
     /tmp/streams/bin/python bench/gate_streams.py [stream ...]
 
@@ -9,7 +10,9 @@ Nothing is fetched: the packages ship the files. Each stream is cut into partiti
 finer time, and goes through `decisions.admit` as the loop wires it. Three in a row that are held back in the same
 columns are an incident, which a person answers on its day: the three count as held back. Beside it: a
 Kolmogorov-Smirnov test of each number and a chi-squared test of each category against the last 30 partitions, at the
-declared rate over the number of columns (Bonferroni).
+declared rate over the number of columns (Bonferroni). Where it is installed, Evidently's DataDriftPreset as well, with
+the same reference and its own settings; of good partitions it is asked about 12 a stream, drawn with a
+seed, and of the partitions that faults are put into about every fourth.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from gate_peers import EVIDENTLY, evidently, ks
 from tidemill.decisions.admit import AdmitAction, BatchFacts, admit
 from tidemill.decisions.lasting import Judged, incidents
 from tidemill.spec.model_loop import Gate
@@ -32,6 +35,8 @@ from tidemill.stats.summary import Summary, summarize
 RATE = 0.01
 FIRST = 60  # partitions of history before faults are put in
 DAY = datetime(2020, 1, 1, tzinfo=UTC)
+GOOD, EVERY = 12, 4  # Evidently is slow: it is asked about so many good partitions, and every such set of faults
+PEERS = ("gate", "KS", *(("Evidently (half of the columns)", "Evidently (any column)") if EVIDENTLY else ()))
 TUNED = ("census", "temperatures")
 
 
@@ -160,42 +165,43 @@ class Loop:
         return held
 
 
-def ks(day: pd.DataFrame, before: pd.DataFrame, rate: float) -> bool:
-    level = rate / len(day.columns)
-    for name in day:
-        if pd.api.types.is_numeric_dtype(day[name]):
-            a, b = day[name].dropna(), before[name].dropna()
-            if not len(a) or (len(b) and stats.ks_2samp(a, b).pvalue < level):
-                return True
-        else:
-            both = pd.concat([day[name], before[name]]).astype(str)
-            counts = pd.crosstab(both.to_numpy(), np.arange(len(both)) < len(day))
-            if counts.shape == (max(counts.shape[0], 2), 2) and stats.chi2_contingency(counts).pvalue < level:
-                return True
-    return False
-
-
 def main(names: list[str]) -> None:
-    print(f"{'stream':18} {'partitions':>10} {'held back':>10} {'incidents':>9} {'KS':>7}   faults caught by gate / KS")
+    print(f"partitions, share held back, incidents; share of good partitions flagged by {', '.join(PEERS[1:])};")
+    print(f"faults caught by {' / '.join(PEERS)}")
     for name in names or list(STREAMS):
         days = STREAMS[name]()[:420]
         loop, rng = Loop(RATE), np.random.default_rng(0)
-        held, alarms, caught = 0, 0, {}
+        later = np.arange(FIRST, len(days))
+        asked = set(np.random.default_rng(1).permutation(later)[:GOOD].tolist())
+        held, sets, caught = 0, 0, {}
+        alarms: list[list[bool]] = [[], [], []]
         for n, day in enumerate(days):
+            before = pd.concat(days[max(n - 30, 0) : n]) if n else day
             if n >= FIRST and n % max((len(days) - FIRST) // 12, 1) == 0 and not loop.judged[-1].unlike:
                 for kind, broken in faults(day, rng):
-                    found = caught.setdefault(kind, [0, 0, 0])
-                    found[0] += 1
-                    found[1] += loop.verdict(summary(broken)).unlike
-                    found[2] += ks(broken, pd.concat(days[max(n - 30, 0) : n]), RATE)
+                    says = [loop.verdict(summary(broken)).unlike, *beside(broken, before, sets % EVERY == 0)]
+                    found = caught.setdefault(kind, np.zeros((len(PEERS), 2), int))
+                    found[: len(says)] += np.array([says, [1] * len(says)]).T
+                sets += 1
             held += loop.take(summary(day))
             if n >= FIRST:
-                alarms += ks(day, pd.concat(days[max(n - 30, 0) : n]), RATE)
-        judged = len(days) - 30
-        kinds = ", ".join(f"{kind} {gate}/{other}/{of}" for kind, (of, gate, other) in caught.items())
+                for alarm, own in zip(alarms, beside(day, before, n in asked), strict=False):
+                    alarm.append(own)
+        flagged = "  ".join(f"{np.mean(own):7.1%}" if own else "      -" for own in alarms)
         marked = name + (" (tuned)" if name in TUNED else "")
-        print(f"{marked:18} {len(days):10} {held / judged:10.1%} {len(loop.asked):9} "
-              f"{alarms / max(len(days) - FIRST, 1):7.1%}   {kinds}", flush=True)  # fmt: skip
+        total = sum(caught.values(), np.zeros((len(PEERS), 2), int))
+        print(f"{marked:18} {len(days):5} {held / (len(days) - 30):6.1%} {len(loop.asked)}  {flagged}   "
+              f"{told(total)}", flush=True)  # fmt: skip
+        print("   ", ", ".join(f"{kind}: {told(found)}" for kind, found in caught.items()), flush=True)
+
+
+def told(found: np.ndarray) -> str:
+    return " / ".join(f"{caught} of {of}" for caught, of in found)
+
+
+def beside(day: pd.DataFrame, before: pd.DataFrame, all_of_them: bool) -> list[bool]:
+    """What the peers say; KS alone where not `all_of_them`."""
+    return [ks(day, before, RATE), *(evidently(day, before) if EVIDENTLY and all_of_them else ())]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How often the label-free guards of a canary are wrong: rows of a prediction log, counted and judged as the loop does.
 
-    python bench/operation_simulation.py [--runs 60] [--seed 1]
+    python bench/operation_simulation.py [--runs 60] [--seed 1] [--only KEYS]
 
 A week of blocks with traffic; `share` of the keys go to the challenger. "new": each request has a key of its own.
 "returning": 1,000 customers come back in every block, and failures belong to customers: each fails always or never.
@@ -78,9 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="keys whose name holds this")
     options = parser.parse_args()
     begun = time.perf_counter()
-    for kind in ("new", "returning", "batches"):
+    for kind in (kind for kind in ("new", "returning", "batches") if options.only in kind):
         for rates in ((0.01, 0.01), (0.002, 0.012), (0.002, 0.05), (0.0, 1.0)):
             for share in (0.1, 0.5):
                 print(json.dumps(run(kind, rates, share, options.runs, options.seed)), flush=True)

@@ -6,7 +6,7 @@ log, labels, blocks, repair, judge, split and route are the product's own. Time 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,12 +88,16 @@ class Stream:
             }
         )
 
-    def labels(self) -> pd.DataFrame:
-        days, rows = self.label.shape
-        at = (np.arange(days)[:, None] * 24 + self.hour + self.delay * 24).ravel()
-        keys = [f"{day}-{n}" for day in range(days) for n in range(rows)]
-        frame = pd.DataFrame({"key": keys, "label": self.label.ravel().astype(float), "hours": at})
-        return frame.dropna(subset=["hours"]).sort_values("hours", ignore_index=True)
+    def arrivals(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Of each label that comes: the hour in which it does, in order, and its place among all rows."""
+        at = (np.arange(self.days)[:, None] * 24 + self.hour + self.delay * 24).ravel()
+        order = np.argsort(at, kind="stable")[: np.isfinite(at).sum()]
+        return at[order], order
+
+    def labels(self, places: np.ndarray[Any, Any]) -> pd.DataFrame:
+        day, row = np.divmod(places, self.label.shape[1])
+        keys = [f"{one}-{other}" for one, other in zip(day.tolist(), row.tolist(), strict=True)]
+        return pd.DataFrame({"key": keys, "label": self.label.ravel()[places].astype(float)})
 
 
 class _Column:
@@ -134,7 +138,7 @@ class _Nothing:
 
 
 class World:
-    """One loop. `ticks` are the hours of a day at which it ticks."""
+    """One loop. `ticks`: the hour of the day after at which it ticks, or several whole hours, 1 to 24, of the day."""
 
     def __init__(self, loop: ModelLoop, stream: Stream, ticks: tuple[float, ...] = (7.0,), past: int = PAST) -> None:
         self.loop, self.stream, self.ticks, self.past = loop, stream, ticks, past
@@ -150,15 +154,14 @@ class World:
             serving=self.plane, pipelines=nothing, validator=nothing, notifier=NoNotifier(), state=self.state,
         )  # fmt: skip
         self.context = Context(loop, Path(), Path(), "memory:", ports)
-        self._labels = stream.labels()
+        self._arrive, self._places = stream.arrivals()
         self._sent = 0
         champion = {"version": "1", "turn": "t", "since": START.isoformat(), "first_since": START.isoformat(),
                     "previous": None, "baseline": None, "excess": 0.0, "reason": "Bootstrap"}  # fmt: skip
         self.state.put(NAME, "champion", "current", champion)
         self.state.put(NAME, "reign", "1", champion)
-        self.losses: list[float] = []
 
-    def live(self, until: Callable[[World], bool] | None = None) -> dict[str, Any]:
+    def live(self) -> dict[str, Any]:
         """The past, then the rollout, until it ends; returns its document, with `days` it took."""
         self.clock.time = START
         tick(self.context, START)
@@ -168,11 +171,10 @@ class World:
                 self._tick(START + (day + 1) * DAY + 7 * HOUR)
         self._begin()
         for day in range(self.past, self.stream.days):
-            self._ask(day)
-            for hour in self.ticks:
-                self._tick(START + (day + 1) * DAY + hour * HOUR)
+            for now in self._looks(day):
+                self._tick(now)
                 rollout = self.rollout()
-                if rollout["status"] in ("promoted", "aborted") or (until is not None and until(self)):
+                if rollout["status"] in ("promoted", "aborted"):
                     return rollout
         return self.rollout()
 
@@ -188,26 +190,37 @@ class World:
         self.state.transact(NAME, begin_rollout(self.context, turn, result, self.clock.time))
         tick(self.context, self.clock.time)
 
-    def _ask(self, day: int) -> None:
-        """Hour by hour, as the requests come, where the loop looks that often; else all at noon."""
+    def _looks(self, day: int) -> Iterator[datetime]:
+        """When the loop ticks. Where it looks once, it is on the day after, and the day's requests come at noon; else
+        they come hour by hour, and those since the last look before the next one."""
+        if len(self.ticks) == 1:
+            self._ask(day)
+            yield START + (day + 1) * DAY + self.ticks[0] * HOUR
+            return
         frame = self.stream.frame(day)
-        often = len(self.ticks) > 1 and day >= self.past
-        for hour, part in frame.groupby(frame["at"].dt.floor("h" if often else "D")):
-            self.clock.time = hour.to_pydatetime() + timedelta(minutes=59 if often else 720)
-            answers = self.plane.predict(part.reset_index(drop=True))
-            self._score(day, answers)
+        for hour in range(24):
+            end = START + day * DAY + (hour + 1) * HOUR
+            if end > self.clock.time:  # the rollout began at 7 h on its first day
+                self._predict(frame[self.stream.hour[day] // 1 == hour], end - timedelta(minutes=1))
+            if hour + 1 in self.ticks and end > self.clock.time:
+                yield end
 
-    def _score(self, day: int, answers: pd.DataFrame) -> None:
-        index = answers["key"].str.partition("-")[2].astype(int).to_numpy()
-        p = np.clip(answers["probability"].to_numpy(float), 0.01, 0.99)
-        self.losses += np.where(self.stream.label[day][index], -np.log(p), -np.log1p(-p)).tolist()
+    def _ask(self, day: int) -> None:
+        self._predict(self.stream.frame(day), START + day * DAY + 12 * HOUR)
+
+    def _predict(self, frame: pd.DataFrame, at: datetime) -> None:
+        if len(frame):
+            self.clock.time = at
+            self.plane.predict(frame.reset_index(drop=True))
 
     def _tick(self, now: datetime) -> None:
-        until = int(np.searchsorted(self._labels["hours"].to_numpy(), (now - START) / HOUR, side="right"))
-        new = self._labels.iloc[self._sent : until]
+        until = int(np.searchsorted(self._arrive, (now - START) / HOUR, side="right"))
         # By the hour of their arrival: how late labels are is learnt from it.
-        for hour, part in new.groupby(np.ceil(new["hours"])):
-            self.outcomes.record(part[["key", "label"]], min(START + float(hour) * HOUR, now), "simulated")
+        hours = np.ceil(self._arrive[self._sent : until])
+        for hour in np.unique(hours):
+            first, last = self._sent + np.searchsorted(hours, [hour, hour + 0.5])
+            at = min(START + float(hour) * HOUR, now)
+            self.outcomes.record(self.stream.labels(self._places[first:last]), at, "simulated")
         self._sent = until
         self.clock.time = now
         tick(self.context, now)

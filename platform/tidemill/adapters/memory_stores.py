@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tidemill.adapters.outcomes import checked
@@ -37,8 +38,8 @@ class MemoryPredictionLog:
 
     def append_frame(self, frame: pd.DataFrame) -> None:
         """The same for rows that are a frame already, times as UTC."""
-        for day, part in frame.groupby(frame["event_time"].dt.strftime("%Y-%m-%d")):
-            self._days.setdefault(str(day), []).append(part)
+        for day, part in frame.groupby(frame["event_time"].dt.floor("D")):
+            self._days.setdefault(str(day.date()), []).append(part)
         if len(frame):
             self._logged.append((frame["at"].min(), frame["at"].max(), frame))
 
@@ -67,7 +68,9 @@ class MemoryOutcomes:
 
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
-        self._arrivals: list[tuple[datetime, pd.DataFrame]] = []
+        self._counts: list[tuple[datetime, int]] = []
+        self._known = _arrivals({}, datetime.fromtimestamp(0, UTC))  # in the order of arrival
+        self._new: list[pd.DataFrame] = []  # arrived since somebody last asked what is known
 
     def record(self, labels: pd.DataFrame, at: datetime, source: str) -> Receipt:
         given = checked(labels)
@@ -80,24 +83,29 @@ class MemoryOutcomes:
             else:
                 conflicting += known != label
         if new:
-            self._arrivals.append((at, _arrivals(new, at)))
+            self._counts.append((at, len(new)))
+            self._new.append(_arrivals(new, at))
         return Receipt(len(new), len(given) - len(new) - conflicting, conflicting)
 
     def known(self, by: datetime, since: datetime | None = None) -> pd.DataFrame:
-        floor = datetime.min.replace(tzinfo=UTC) if since is None else since
-        frames = [frame for at, frame in self._arrivals if floor < at <= by]
-        return pd.concat(frames, ignore_index=True) if frames else _arrivals({}, by)
+        if self._new:
+            self._known = pd.concat([self._known, *self._new], ignore_index=True)
+            self._new = []
+        chosen = self._known["arrived_at"] <= by
+        if since is not None:
+            chosen &= self._known["arrived_at"] > since
+        return self._known[chosen].reset_index(drop=True)
 
     def count(self, by: datetime | None = None, since: datetime | None = None) -> int:
         floor = datetime.min.replace(tzinfo=UTC) if since is None else since
-        return sum(len(frame) for at, frame in self._arrivals if floor < at and (by is None or at <= by))
+        return sum(count for at, count in self._counts if floor < at and (by is None or at <= by))
 
 
 def _arrivals(labels: dict[str, float], at: datetime) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "key": pd.Series(list(labels), dtype="str"),
-            "label": pd.Series(list(labels.values()), dtype=float),
-            "arrived_at": pd.Series([pd.Timestamp(at)] * len(labels), dtype=_TIME),
+            "label": np.fromiter(labels.values(), dtype=float, count=len(labels)),
+            "arrived_at": pd.DatetimeIndex([at], dtype=_TIME).repeat(len(labels)),
         }
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LABELLED = 64  # days: a correction is fitted on the same two weeks every night
+_KEPT = ["version", "served", "event_time", "raw", "score", "label"]  # a large day is kept, too: as little as it takes
 _JOINED = 2
 DAY = timedelta(days=1)
 
@@ -43,9 +44,10 @@ class Evidence:
         return rows[(rows["event_time"] >= start) & (rows["event_time"] < end)]
 
     def labelled(self, day: datetime, known_by: datetime) -> pd.DataFrame:
-        """Those of a day's `joined` that have a label."""
+        """Those of a day's `joined` that have a label, and of their columns what later nights ask for."""
         if (day, known_by) not in self._labelled:
-            self._labelled[day, known_by] = self.joined(day, day + DAY, known_by).dropna(subset=["label"])
+            rows = self.joined(day, day + DAY, known_by)
+            self._labelled[day, known_by] = rows.loc[rows["label"].notna(), _KEPT].astype({"version": "category"})
             _forget(self._labelled, _LABELLED)
         return self._labelled[day, known_by]
 

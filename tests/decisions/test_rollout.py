@@ -348,11 +348,25 @@ def test_a_step_that_was_taken_out_of_the_spec_is_the_last_one_there_is() -> Non
     )
 
 
-def test_pairs_are_too_few_below_four_in_five_while_there_is_time() -> None:
+def test_pairs_are_too_few_below_four_in_five_however_much_time_has_gone() -> None:
     few = mirrored(3, 79, 0, due=100)
     assert decided(facts(operation=few)) == (RolloutAction.HOLD, Reason.GATHERING_EVIDENCE)
     assert decided(facts(operation=mirrored(3, 80, 0, due=100)))[0] is RolloutAction.ADVANCE
-    assert decided(facts(operation=few, now=START + ROLLOUT.max_duration))[0] is RolloutAction.ADVANCE
+    verdict = advance(facts(operation=few, now=START + ROLLOUT.max_duration), ROLLOUT)
+    assert (verdict.action, verdict.reason) == (RolloutAction.PAUSE, Reason.INCONCLUSIVE)
+    assert "both versions scored 79% of the requests" in verdict.message
+
+
+@pytest.mark.parametrize(("policy", "action"), [("pause", "pause"), ("abort", "abort"), ("promote", "pause")])
+def test_too_few_pairs_are_never_promoted_by_time(policy: str, action: str) -> None:
+    few = facts(CANARY, operation=(*arms(7), *mirrored(3, 79, 0, due=100)), now=START + ROLLOUT.max_duration)
+    assert decided(few, with_(on_inconclusive=policy)) == (RolloutAction(action), Reason.INCONCLUSIVE)
+
+
+def test_a_person_may_promote_on_too_few_pairs() -> None:
+    late = START + ROLLOUT.max_duration
+    few = facts(CANARY, operation=(*arms(7), *mirrored(3, 79, 0, due=100)), now=late, approved=True)
+    assert decided(few) == (RolloutAction.PROMOTE, Reason.APPROVED)
 
 
 def test_keys_that_were_tried_are_data_though_no_outcome_came() -> None:

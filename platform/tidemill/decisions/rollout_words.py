@@ -68,6 +68,13 @@ def expired(case: Case, why: str) -> str:
     return f"{case.rollout.max_duration.days} days were not enough to decide: {why}"
 
 
+def asked(case: Case) -> str:
+    decide = "decide with `tidemill approve` or `tidemill abort`"
+    if case.facts.approved_at is None:
+        return decide
+    return f"an approval from before that counts for evidence that suffices alone: {decide}"
+
+
 def progress(case: Case) -> str:
     """How far each condition of the present step is."""
     wanted = 1 / case.rollout.judge.alpha

@@ -65,7 +65,6 @@ def facts(step: int = SHADOW, **given: Any) -> RolloutFacts:
         "paired": paired(*[0.0] * 12),
         "operation": arms(7) if step == CANARY else (),
         "step_outcomes": 5000,
-        "approved": False,
     }
     return RolloutFacts(**{**usual, **given})
 

@@ -32,7 +32,7 @@ def day(number: int, *units: float, parts: tuple[float, ...] | None = None, **mo
 def facts(*paired: PairedBlock, **given: Any) -> RolloutFacts:
     usual: dict[str, Any] = {
         "now": START + timedelta(days=10), "started_at": START, "step": 0, "ready": True,
-        "ready_message": "", "artifact_changed": False, "operation": (), "step_outcomes": 5000, "approved": False,
+        "ready_message": "", "artifact_changed": False, "operation": (), "step_outcomes": 5000,
         "unit": "batch",
     }  # fmt: skip
     return RolloutFacts(**{**usual, "paired": paired, **given})

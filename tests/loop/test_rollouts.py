@@ -10,6 +10,7 @@ import pytest
 from small_world import Small, events, model_loop
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.asking import ask as request
+from tidemill.loop.documents.rollout import RolloutDocument
 from tidemill.loop.model import ModelVersion, Readiness
 from tidemill.loop.tick import tick
 from tried_versions import DAY, FIRST, HOUR, MINUTE, ask, rollout, tried
@@ -30,6 +31,12 @@ def fail(it: Small) -> None:
     for minute in range(1, 11):
         keys = [f"{minute}-{n}" for n in range(12)]
         ask(it, keys, FIRST + minute * MINUTE, keys)
+
+
+def fail_seldom(it: Small) -> None:
+    for minute in range(1, 11):
+        keys = [f"{minute}-{n}" for n in range(12)]
+        ask(it, keys, FIRST + minute * MINUTE, keys[:1])
 
 
 def test_steps_that_the_spec_loses_meanwhile_promote_nobody(it: Small) -> None:
@@ -64,6 +71,24 @@ def test_a_rollout_that_a_person_paused_goes_nowhere_else(it: Small) -> None:
     tick(it.context, FIRST + 40 * DAY)
     assert rollout(it).status == "running"
     assert rollout(it).held
+
+
+def test_an_approval_before_its_time_is_over_does_not_promote_what_was_not_decided(it: Small) -> None:
+    request(it.context.state, "small", "approve", "ann", "", FIRST)
+    fail_seldom(it)
+    tick(it.context, FIRST + HOUR)
+    assert rollout(it).approved_at == FIRST
+    tick(it.context, FIRST + 31 * DAY)
+    assert (rollout(it).status, rollout(it).reason) == ("paused", Reason.INCONCLUSIVE)
+    request(it.context.state, "small", "approve", "ann", "now I know", FIRST + 31 * DAY)
+    tick(it.context, FIRST + 31 * DAY + MINUTE)
+    assert (rollout(it).status, rollout(it).reason) == ("promoted", Reason.APPROVED)
+
+
+def test_an_approval_of_an_earlier_release_is_one_of_the_rollouts_first_moment(it: Small) -> None:
+    stored = {**rollout(it).stored(), "v": 2, "approved": True}
+    assert RolloutDocument.read(stored).approved_at == FIRST
+    assert RolloutDocument.read({**stored, "approved": False}).approved_at is None
 
 
 def test_a_second_pause_for_the_same_reason_is_a_line_of_its_own(it: Small) -> None:

@@ -92,9 +92,11 @@ def _live_at_once(case: Case) -> Verdict[RolloutAction] | None:
 
 def _too_few_pairs(case: Case) -> Verdict[RolloutAction] | None:
     coverage = pair_coverage(case.facts.operation)
-    if coverage is None or coverage >= LEAST_PAIR_COVERAGE or case.expired:
+    if coverage is None or coverage >= LEAST_PAIR_COVERAGE:
         return None
     message = words.too_few_pairs(coverage, LEAST_PAIR_COVERAGE)
+    if case.expired:  # time makes no fair sample of them
+        return _undecided(case, words.expired(case, message), promotes=False)
     return case.verdict(RolloutAction.HOLD, Reason.GATHERING_EVIDENCE, message)
 
 
@@ -109,7 +111,7 @@ def _sufficient(case: Case) -> Verdict[RolloutAction] | None:
 
 
 def _promote(case: Case, reason: Reason, message: str) -> Verdict[RolloutAction]:
-    if case.rollout.approval == "manual" and not case.facts.approved:
+    if case.rollout.approval == "manual" and case.facts.approved_at is None:
         message = f"{message}; waits for a person: `tidemill approve` or `tidemill abort`"
         return case.verdict(RolloutAction.PAUSE, Reason.AWAITING_APPROVAL, message)
     return case.verdict(RolloutAction.PROMOTE, reason, message)
@@ -118,14 +120,19 @@ def _promote(case: Case, reason: Reason, message: str) -> Verdict[RolloutAction]
 def _expired(case: Case) -> Verdict[RolloutAction] | None:
     if not case.expired:
         return None
-    message = words.expired(case)
+    return _undecided(case, words.expired(case, words.progress(case)), case.rollout.on_inconclusive == "promote")
+
+
+def _undecided(case: Case, message: str, promotes: bool) -> Verdict[RolloutAction]:
+    """How a rollout ends whose time is over. `promotes`: by itself, where there are data."""
     if case.rollout.on_inconclusive == "abort":
         return case.verdict(RolloutAction.ABORT, Reason.INCONCLUSIVE, message)
     seen = any(block.pieces for block in case.facts.paired) or any(b.tried.keys for b in case.facts.operation)
-    if seen and case.rollout.on_inconclusive == "promote":
-        return _promote(case, Reason.INCONCLUSIVE, message)
-    if seen and case.facts.approved:
+    if not seen:  # no data is never success, whatever `onInconclusive` says
+        return case.verdict(RolloutAction.PAUSE, Reason.INCONCLUSIVE, f"no data; {message}")
+    if promotes and (case.rollout.approval == "automatic" or case.decided_by_a_person):
+        return case.verdict(RolloutAction.PROMOTE, Reason.INCONCLUSIVE, message)
+    if case.decided_by_a_person:
         return case.verdict(RolloutAction.PROMOTE, Reason.APPROVED, f"approved by a person, though {message}")
-    # No data is never success, whatever `onInconclusive` says.
-    message = f"{message}; decide with `tidemill approve` or `tidemill abort`" if seen else f"no data; {message}"
-    return case.verdict(RolloutAction.PAUSE, Reason.INCONCLUSIVE, message)
+    reason = Reason.AWAITING_APPROVAL if promotes else Reason.INCONCLUSIVE
+    return case.verdict(RolloutAction.PAUSE, reason, f"{message}; {words.asked(case)}")

@@ -27,9 +27,9 @@ class RolloutAction(StrEnum):
 class RolloutFacts:
     """`paired`: all closed blocks of outcomes since the rollout began, in the order in which they closed (a canary
     mirrors too, so they go on); `operation`: all closed operational blocks; `step_outcomes`: labelled predictions of
-    the challenger in the present step; `block_hours`: length of a block of outcomes; `unit`: the column by whose values
-    the outcomes inside a block are parted, where there is one; `repeated`: outcomes that no block counts, because their
-    keys came on an earlier day."""
+    the challenger in the present step; `approved_at`: when a person approved it last; `block_hours`: length of a block
+    of outcomes; `unit`: the column by whose values the outcomes inside a block are parted, where there is one;
+    `repeated`: outcomes that no block counts, because their keys came on an earlier day."""
 
     now: datetime
     started_at: datetime
@@ -40,7 +40,7 @@ class RolloutFacts:
     paired: tuple[PairedBlock, ...]
     operation: tuple[OperationalBlock, ...]
     step_outcomes: int
-    approved: bool
+    approved_at: datetime | None = None
     block_hours: int = 24
     unit: str | None = None
     repeated: int = 0
@@ -62,7 +62,18 @@ class Case:
 
     @property
     def expired(self) -> bool:
-        return self.facts.now >= self.facts.started_at + self.rollout.max_duration
+        return self.facts.now >= self.ends_at
+
+    @property
+    def decided_by_a_person(self) -> bool:
+        """Whether a person approved it knowing that its time was over without a verdict. An earlier approval is for
+        evidence that suffices."""
+        approved_at = self.facts.approved_at
+        return approved_at is not None and approved_at >= self.ends_at
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.facts.started_at + self.rollout.max_duration
 
     @property
     def needed(self) -> tuple[MetricEvidence, ...]:

@@ -64,8 +64,15 @@ def sufficient(case: Case) -> str:
     return f"no worse than the champion beyond its margins on {seen}: {shown or 'no metric'}{_warning(case)}"
 
 
-def expired(case: Case) -> str:
-    return f"{case.rollout.max_duration.days} days were not enough to decide: {progress(case)}"
+def expired(case: Case, why: str) -> str:
+    return f"{case.rollout.max_duration.days} days were not enough to decide: {why}"
+
+
+def asked(case: Case) -> str:
+    decide = "decide with `tidemill approve` or `tidemill abort`"
+    if case.facts.approved_at is None:
+        return decide
+    return f"an approval from before that counts for evidence that suffices alone: {decide}"
 
 
 def progress(case: Case) -> str:

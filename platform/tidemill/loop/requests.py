@@ -50,7 +50,7 @@ def _handle(context: Context, request: RequestDocument, now: datetime) -> None:
         if what in ("pause", "resume"):
             _hold(context, rollout, what == "pause", request, said, done, now)
         elif what == "approve":
-            approve(context, rollout, said, f"request/{request.id}", [done], now)
+            approve(context, rollout, said, request.at, f"request/{request.id}", [done], now)
         else:
             abort(context, rollout, Reason.ABORTED_BY_PERSON, f"aborted {said}", now)
             context.state.transact(context.name, [done])

@@ -130,10 +130,14 @@ def hold(
     context.record(event, [_write(rollout.model_copy(update={"held": held})), *more], id)
 
 
-def approve(context: Context, rollout: RolloutDocument, said: str, id: str, more: list[Write], now: datetime) -> None:
+def approve(
+    context: Context, rollout: RolloutDocument, said: str, at: datetime, id: str, more: list[Write], now: datetime
+) -> None:
+    """`at`: when the person said so."""
     message = f"Version {rollout.challenger} was approved {said}."
     event = Event(now, "rollout.approved", Reason.APPROVED, message)
-    context.record(event, [_write(rollout.model_copy(update={"approved": True})), *more], id)
+    approved = rollout.model_copy(update={"approved": True, "approved_at": at})
+    context.record(event, [_write(approved), *more], id)
 
 
 def _record(
@@ -208,7 +212,7 @@ def _facts(context: Context, rollout: RolloutDocument, ready: Readiness, now: da
         repeated=sum(block.repeated for block in pairs),
         operation=operational_blocks(context, rollout),
         step_outcomes=0 if step is None else _outcomes(pairs, step),
-        approved=rollout.approved,
+        approved_at=rollout.approved_at,
         block_hours=rollout.block_hours or 24,
         unit=rollout.unit,
     )

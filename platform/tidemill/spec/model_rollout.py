@@ -47,7 +47,9 @@ class ModelRolloutSpec(Strict):
     paused: Switch = Field(False, description="true: stay at this step, whatever the evidence says")
     abort: Switch = Field(False, description="true: send the challenger away; the champion answers alone at once")
     approved: Switch = Field(
-        False, description="true: promote as soon as the evidence allows, or where it cannot decide; see approval"
+        False,
+        description="true: promote as soon as the evidence allows, or, where its time is over without a verdict, at "
+        "once; approved before that, it needs `tidemill approve` once more then",
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tidemill.spec.model_loop import Rollout as Rules
 
-from .base import Document, Moment, Upgrade
+from .base import Document, Moment, Stored, Upgrade
 
 Status = Literal["running", "paused", "promoted", "aborted"]
 
@@ -24,15 +24,21 @@ class RolloutStep(BaseModel):
     canary: float | None = None
 
 
+def _with_approval(stored: Stored) -> Stored:
+    """A moment that nobody wrote down is none at which the time was over."""
+    return {**stored, "approved_at": stored["started_at"]} if stored.get("approved") else stored
+
+
 class RolloutDocument(Document):
     """`rules` is spec.rollout as it was when the rollout began: a later spec is the next rollout's. `block_hours` is
     the length of a block of outcomes, and `single_rows` says that single rows were found independent of each other;
     `unit` is the column whose values are the pieces of evidence, where the rules name one. `audited` is the share of
     keys whose every request is followed through the rollout. `entries` counts the lines that the rollout has in the
-    ledger, so that no two of them share an id. `held`: a person paused it."""
+    ledger, so that no two of them share an id. `held`: a person paused it. `approved_at`
+    is when a person approved it last; of what an earlier release wrote, when the rollout began."""
 
     kind = "rollout"
-    upgrades: ClassVar[tuple[Upgrade, ...]] = (lambda stored: {**stored, "entries": 100},)
+    upgrades: ClassVar[tuple[Upgrade, ...]] = (lambda stored: {**stored, "entries": 100}, _with_approval)
 
     id: str
     challenger: str
@@ -45,6 +51,7 @@ class RolloutDocument(Document):
     ended_at: Moment | None = None
     steps: tuple[RolloutStep, ...] = ()
     approved: bool = False
+    approved_at: Moment | None = None
     held: bool = False
     result: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, Any] = Field(default_factory=dict)

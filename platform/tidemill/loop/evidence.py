@@ -44,10 +44,15 @@ class Evidence:
         return rows[(rows["event_time"] >= start) & (rows["event_time"] < end)]
 
     def labelled(self, day: datetime, known_by: datetime) -> pd.DataFrame:
-        """Those of a day's `joined` that have a label, and of their columns what later nights ask for."""
+        """Those of a day's `joined` that have a label, and of their columns what later nights ask for; `key_hash` tells
+        keys from each other in eight bytes."""
         if (day, known_by) not in self._labelled:
+            from pandas.util import hash_pandas_object
+
             rows = self.joined(day, day + DAY, known_by)
-            self._labelled[day, known_by] = rows.loc[rows["label"].notna(), _KEPT].astype({"version": "category"})
+            found = rows[rows["label"].notna()]
+            kept = found[_KEPT].assign(key_hash=hash_pandas_object(found["key"], index=False))
+            self._labelled[day, known_by] = kept.astype({"version": "category"})
             _forget(self._labelled, _LABELLED)
         return self._labelled[day, known_by]
 

@@ -70,9 +70,11 @@ def _residual_rows(context: Context, version: str, now: datetime) -> pd.DataFram
             continue
         day = datetime.fromisoformat(block["id"] + "T00:00:00+00:00")
         rows = context.evidence.labelled(day, datetime.fromisoformat(block["closed_at"]))
-        frames.append(rows.loc[rows["served"] & (rows["version"] == version), ["key", "event_time", "score", "label"]])
+        frames.append(
+            rows.loc[rows["served"] & (rows["version"] == version), ["key_hash", "event_time", "score", "label"]]
+        )
     # A key has one label: counted on each of its days, one outcome would look like many that depend on each other.
-    return pd.concat(frames).sort_values("event_time", kind="stable").drop_duplicates("key") if frames else None
+    return pd.concat(frames).sort_values("event_time", kind="stable").drop_duplicates("key_hash") if frames else None
 
 
 def block_length(rollout: RolloutDocument) -> timedelta:

@@ -2,6 +2,9 @@
 
 What is read for a closed block is what was known when it closed, so reading it again, after a crash or a year later,
 gives the same rows: evidence does not change under a judge's hands.
+
+A score that is not a number is a failure, whatever status it was logged with: one NaN makes every mean of its block NaN,
+which the state store refuses and no correction can be fitted on.
 """
 
 from __future__ import annotations
@@ -29,11 +32,11 @@ class Evidence:
 
     def answers(self, start: datetime, end: datetime) -> pd.DataFrame:
         """What was logged in [start, end), whatever the time of its events."""
-        return self._log.answers(start, end)
+        return _failures_named(self._log.answers(start, end))
 
     def scored(self, start: datetime, end: datetime) -> pd.DataFrame:
         """Successful predictions for events in [start, end), with a label or without."""
-        rows = self._log.read(start, end)
+        rows = _failures_named(self._log.read(start, end))
         return rows[rows["status"] == "ok"]
 
     def joined(self, start: datetime, end: datetime, known_by: datetime) -> pd.DataFrame:
@@ -59,11 +62,18 @@ class Evidence:
     def _day(self, day: datetime, known_by: datetime) -> pd.DataFrame:
         """Read once for all blocks of the day that are looked at in one tick."""
         if (day, known_by) not in self._days:
-            rows = self._log.read(day, day + DAY)
+            rows = self.scored(day, day + DAY)
             labels = self._outcomes.known(known_by, since=day)[["key", "label", "arrived_at"]]
-            self._days[day, known_by] = rows[rows["status"] == "ok"].merge(labels, on="key", how="left")
+            self._days[day, known_by] = rows.merge(labels, on="key", how="left")
             _forget(self._days, _JOINED)
         return self._days[day, known_by]
+
+
+def _failures_named(rows: pd.DataFrame) -> pd.DataFrame:
+    """With the status error where a probability is not a number."""
+    number = (rows[["raw", "score"]].abs() < float("inf")).all(axis=1)  # False for NaN, too
+    wrong = (rows["status"] == "ok") & ~number
+    return rows.assign(status=rows["status"].mask(wrong, "error")) if wrong.any() else rows
 
 
 def _forget(cache: OrderedDict[tuple[datetime, datetime], pd.DataFrame], most: int) -> None:

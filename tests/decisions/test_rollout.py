@@ -198,9 +198,8 @@ def test_manual_approval_waits_for_a_person_and_only_before_promotion() -> None:
 
 
 def test_approval_is_no_substitute_for_evidence() -> None:
-    assert (
-        decided(facts(CANARY, paired=paired(0.0), approved_at=START), with_(approval="manual"))[0] is RolloutAction.HOLD
-    )
+    early = facts(CANARY, paired=paired(0.0), approved_at=START)
+    assert decided(early, with_(approval="manual"))[0] is RolloutAction.HOLD
 
 
 def test_without_steps_a_ready_challenger_is_live_at_once() -> None:

@@ -13,7 +13,7 @@ from tidemill.loop.asking import ask as request
 from tidemill.loop.documents.rollout import RolloutDocument
 from tidemill.loop.model import ModelVersion, Readiness
 from tidemill.loop.tick import tick
-from tried_versions import DAY, FIRST, HOUR, MINUTE, ask, rollout, tried
+from tried_versions import DAY, FIRST, HOUR, MINUTE, ask, label, rollout, tried
 
 
 @pytest.fixture
@@ -33,6 +33,13 @@ def fail(it: Small) -> None:
         ask(it, keys, FIRST + minute * MINUTE, keys)
 
 
+def with_usual_labels(it: Small) -> None:
+    """So that days with their labels close."""
+    for day in range(1, 15):
+        usual = {"id": f"2024-02-{day:02d}", "due": 200, "share": 1.0, "ages": {"0": 0.0, "1": 3600.0}}
+        it.context.state.put("small", "arrival", usual["id"], usual)
+
+
 def fail_seldom(it: Small) -> None:
     for minute in range(1, 11):
         keys = [f"{minute}-{n}" for n in range(12)]
@@ -46,6 +53,41 @@ def test_steps_that_the_spec_loses_meanwhile_promote_nobody(it: Small) -> None:
     assert rollout(it).status == "running"
     assert not events(it.context, "champion.promoted")
     assert any("keeps the rules it began with" in event.message for event in report.waiting)
+
+
+def test_a_rollout_that_began_without_written_rules_keeps_the_steps_that_it_entered(it: Small) -> None:
+    before = rollout(it).model_copy(update={"rules": None})
+    it.context.state.put("small", "rollout", "r", before.stored())
+    it.context.loop = model_loop(rollout={"steps": [], "maxDuration": "30d"})
+    tick(it.context, FIRST + HOUR)
+    assert rollout(it).status == "running"
+    (step,) = rollout(it).rollout(it.context.spec.rollout).steps
+    assert (step.shadow, step.canary) == (1.0, None)
+
+
+def test_a_rollout_that_began_without_written_rules_keeps_those_of_the_first_tick(it: Small) -> None:
+    before = rollout(it).model_copy(update={"rules": None})
+    it.context.state.put("small", "rollout", "r", before.stored())
+    tick(it.context, FIRST + HOUR)
+    it.context.loop = model_loop(rollout={"steps": [], "maxDuration": "30d"})
+    report = tick(it.context, FIRST + 2 * HOUR)
+    assert len(rollout(it).rollout(it.context.spec.rollout).steps) == 2
+    assert any("spec.rollout has changed" in event.message for event in report.waiting)
+
+
+def test_recalibration_that_the_spec_turns_on_meanwhile_is_the_next_rollouts(tmp_path: Path) -> None:
+    model = {"task": "binary-classification", "trainer": "small_model:train", "baseline": "small_model:base"}
+    it = under_way(tried(tmp_path, model={**model, "recalibrate": {"when": "never"}}))
+    with_usual_labels(it)
+    for day in range(2):
+        keys = [f"{day}-{n}" for n in range(60)]
+        ask(it, keys, FIRST + day * DAY + 12 * HOUR)
+        label(it, keys, FIRST + day * DAY + 20 * HOUR)
+        report = tick(it.context, FIRST + (day + 1) * DAY + 7 * HOUR)
+        it.context.loop = model_loop()
+    blocks = it.context.state.documents("small", "pairs/r")
+    assert [sorted(block["differences"]) for block in blocks] == [["brier", "log_loss"]] * 2
+    assert any("spec.model.recalibrate has changed" in event.message for event in report.waiting)
 
 
 def test_a_rollout_that_a_person_paused_is_ended_by_harm(it: Small) -> None:

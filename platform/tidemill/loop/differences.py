@@ -40,7 +40,7 @@ def differences(
         return {"differences": {}}
     label, mine, other = label_of(rows), rows["score_challenger"].to_numpy(float), score_of(rows)
     of_rows = {name: loss(mine, label) - loss(other, label) for name, loss in LOSSES.items()}
-    if context.spec.model.recalibrate.when != "never":
+    if recalibrates(context) if rollout.at_level is None else rollout.at_level:
         level = at_level(mine, float(np.mean(other)))
         of_rows |= {name + AT_LEVEL: loss(level, label) - loss(other, label) for name, loss in LOSSES.items()}
     found: dict[str, Any] = {
@@ -55,6 +55,11 @@ def differences(
         variance = next((block["variance"] for block in reversed(before) if block.get("variance") is not None), None)
         found["parts"] = _parts(of_rows, part_ends(variance, _margin(context, rollout), len(rows)))
     return found
+
+
+def recalibrates(context: Context) -> bool:
+    """Whether the present spec has levels repaired: its rollouts are then compared at equal level, too."""
+    return context.spec.model.recalibrate.when != "never"
 
 
 def _parts(values: Mapping[str, np.ndarray[Any, Any]], ends: Sequence[int]) -> dict[str, tuple[float, ...]]:

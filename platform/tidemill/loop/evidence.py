@@ -3,8 +3,8 @@
 What is read for a closed block is what was known when it closed, so reading it again, after a crash or a year later,
 gives the same rows: evidence does not change under a judge's hands.
 
-A score that is not a number is a failure, whatever status it was logged with: one NaN makes every mean of its block NaN,
-which the state store refuses and no correction can be fitted on.
+A score that is not a number is a failure, whatever status it was logged with: one NaN makes every mean of its block
+NaN, which the state store refuses and no correction can be fitted on.
 """
 
 from __future__ import annotations

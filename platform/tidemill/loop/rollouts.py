@@ -13,6 +13,7 @@ from tidemill.spec.model_loop import Rollout as Rules
 from . import standing
 from .champions import crown, current_champion
 from .context import Context, Event, Write
+from .differences import recalibrates
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument, RolloutStep, Status
 from .documents.turn import TurnDocument
@@ -49,6 +50,7 @@ def begin_rollout(context: Context, turn: TurnDocument, result: Mapping[str, Any
         started_at=now,
         result={"register": dict(result["register"]), "evaluate": promised(result["evaluate"])},
         rules=context.spec.rollout.model_dump(by_alias=True, mode="json"),
+        at_level=recalibrates(context),
         block_hours=blocks.hours,
         single_rows=blocks.single_rows,
         unit=context.spec.rollout.judge.block_column,
@@ -69,12 +71,9 @@ def advance_rollout(context: Context, now: datetime) -> None:
     rollout = open_rollout(context)
     if rollout is None:
         return
+    rollout = _with_rules(context, rollout)
     rules = rollout.rollout(context.spec.rollout)
-    if rollout.rules is not None and rules != context.spec.rollout:
-        message = (
-            f"spec.rollout has changed; the rollout of version {rollout.challenger} keeps the rules it began with."
-        )
-        context.wait(Event(now, "rollout.rules", Reason.STARTED, message))
+    _tell_changes(context, rollout, rules, now)
     ready = context.ports.serving.prepare(registered(context, rollout.challenger))
     if not rollout.steps and ready.ready and rules.steps and not rollout.held:
         rollout = _enter_step(context, rollout, rules, now, Reason.STARTED, "ready, the first step begins", {})
@@ -84,6 +83,27 @@ def advance_rollout(context: Context, now: datetime) -> None:
         context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
         return
     _act(context, rollout, rules, verdict, now)
+
+
+def _with_rules(context: Context, rollout: RolloutDocument) -> RolloutDocument:
+    """Writes down what an earlier release did not: from the first tick on, a later spec does not change the rollout."""
+    if rollout.rules is not None and rollout.at_level is not None:
+        return rollout
+    rules = rollout.rollout(context.spec.rollout).model_dump(by_alias=True, mode="json")
+    at_level = recalibrates(context) if rollout.at_level is None else rollout.at_level
+    kept = rollout.model_copy(update={"rules": rules, "at_level": at_level})
+    context.state.transact(context.name, [_write(kept)])
+    return kept
+
+
+def _tell_changes(context: Context, rollout: RolloutDocument, rules: Rules, now: datetime) -> None:
+    differs = {
+        "spec.rollout": rules != context.spec.rollout,
+        "spec.model.recalibrate": rollout.at_level != recalibrates(context),
+    }
+    for name in (name for name, changed in differs.items() if changed):
+        message = f"{name} has changed; the rollout of version {rollout.challenger} keeps the rules it began with."
+        context.wait(Event(now, "rollout.rules", Reason.STARTED, message))
 
 
 def _act(

@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidemill.spec.model_loop import Rollout as Rules
+from tidemill.spec.model_loop import Step
 
 from .base import Document, Moment, Stored, Upgrade
 
+_LEAST = tuple(step.min_outcomes for step in Rules().steps)  # of a shadow, of a canary
 Status = Literal["running", "paused", "promoted", "aborted"]
 
 
@@ -23,6 +25,10 @@ class RolloutStep(BaseModel):
     shadow: float | None = None
     canary: float | None = None
 
+    def rule(self) -> Step:
+        """As a spec has it, with the number of outcomes that a spec has by default."""
+        return Step(shadow=self.shadow, canary=self.canary, min_outcomes=_LEAST[self.canary is not None])
+
 
 def _with_approval(stored: Stored) -> Stored:
     """A moment that nobody wrote down is none at which the time was over."""
@@ -30,7 +36,8 @@ def _with_approval(stored: Stored) -> Stored:
 
 
 class RolloutDocument(Document):
-    """`rules` is spec.rollout as it was when the rollout began: a later spec is the next rollout's. `block_hours` is
+    """`rules` is spec.rollout as it was when the rollout began: a later spec is the next rollout's. `at_level` says
+    in the same way whether its versions are compared at equal level, too. `block_hours` is
     the length of a block of outcomes, and `single_rows` says that single rows were found independent of each other;
     `unit` is the column whose values are the pieces of evidence, where the rules name one. `audited` is the share of
     keys whose every request is followed through the rollout. `entries` counts the lines that the rollout has in the
@@ -56,6 +63,7 @@ class RolloutDocument(Document):
     result: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, Any] = Field(default_factory=dict)
     rules: dict[str, Any] | None = None
+    at_level: bool | None = None
     block_hours: int | None = None
     single_rows: bool = False
     unit: str | None = None
@@ -72,5 +80,9 @@ class RolloutDocument(Document):
         return self.status in ("running", "paused")
 
     def rollout(self, otherwise: Rules) -> Rules:
-        """The rules; `otherwise` for a rollout that an earlier release began without writing them down."""
-        return otherwise if self.rules is None else Rules.model_validate(self.rules)
+        """The rules; for a rollout that an earlier release began without writing them down, `otherwise` with each step
+        that it entered and that `otherwise` does not have."""
+        if self.rules is not None:
+            return Rules.model_validate(self.rules)
+        missing = tuple(step.rule() for step in self.steps[len(otherwise.steps) :])
+        return otherwise.model_copy(update={"steps": (*otherwise.steps, *missing)})

@@ -37,13 +37,13 @@ def evidently(day: pd.DataFrame, before: pd.DataFrame) -> tuple[bool, bool]:
     numbers = [name for name in day if pd.api.types.is_numeric_dtype(before[name]) and before[name].dtype != bool]
     texts = [name for name in day if name not in numbers]
     columns = DataDefinition(numerical_columns=numbers, categorical_columns=texts)
-    current, reference = (
-        Dataset.from_pandas(frame.assign(**{name: frame[name].astype(str) for name in texts}), columns)
-        for frame in (day.reset_index(drop=True), before.reset_index(drop=True))
-    )
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
+            current, reference = (
+                Dataset.from_pandas(frame.assign(**{name: frame[name].astype(str) for name in texts}), columns)
+                for frame in (day.reset_index(drop=True), before.reset_index(drop=True))
+            )
             metrics = Report([DataDriftPreset()]).run(current, reference).dict()["metrics"]
     except Exception:  # it raises many kinds, for a column without a value among others
         return True, True

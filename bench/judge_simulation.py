@@ -153,7 +153,8 @@ def run(case: Case, runs: int, seed: int, seconds: float = np.inf) -> dict[str, 
             days.append(took / np.timedelta64(1, "D"))
             used.append(ended["evidence"]["metrics"][0]["n"])
         if ended["status"] == "promoted" and ended.get("single_rows"):
-            needed.append(_needed(world))
+            proven = _needed(world)
+            needed += [] if proven is None else [proven]
             planned.append(_planned(simulated, case))
     runs = done
     return {
@@ -161,7 +162,7 @@ def run(case: Case, runs: int, seed: int, seconds: float = np.inf) -> dict[str, 
         "repair": case.recalibrate, "runs": runs, "promoted": promoted / runs, "aborted": aborted / runs,
         "median days": float(np.median(days)) if days else None,
         "median pairs": float(np.median(used)) if used else None,
-        "median pairs to proof": float(np.nanmedian(needed)) if needed else None,
+        "median pairs to proof": float(np.median(needed)) if needed else None,
         "pairs of a z-test": float(np.median(planned)) if planned else None,
         "seconds a run": round((time.perf_counter() - begun) / max(runs, 1), 1),
         "MiB at most": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -169,7 +170,7 @@ def run(case: Case, runs: int, seed: int, seconds: float = np.inf) -> dict[str, 
     }  # fmt: skip
 
 
-def _needed(world: World) -> float:
+def _needed(world: World) -> float | None:
     """Pairs after which "no worse" was proven, wherever the block ended in which they lay."""
     values, ends, before, variance = [], [], 0, None
     for block in sorted(world.state.documents(NAME, f"pairs/{world.rollout()['id']}"), key=lambda block: block["id"]):
@@ -177,13 +178,13 @@ def _needed(world: World) -> float:
         own = parts.get("log_loss" + AT_LEVEL, parts.get("log_loss", ()))
         sizes = part_ends(variance, MARGIN, block["n"])
         if len(own) != len(sizes):
-            return np.nan  # closed in one look with the block before it
+            return None  # closed in one look with the block before it
         values += own
         ends += [before + end for end in sizes]
         before, variance = ends[-1], block["variance"]
     path = np.array(non_inferiority(values, MARGIN, noisy=True).path)
     reached = np.flatnonzero(path >= 1 / ALPHA)
-    return float(ends[reached[0]]) if len(reached) else np.nan
+    return float(ends[reached[0]]) if len(reached) else None
 
 
 def _planned(simulated: Stream, case: Case) -> float:

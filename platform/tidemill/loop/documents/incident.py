@@ -51,8 +51,8 @@ class Incident(Document):
         return (
             f"{self.partitions} partitions since {self.since} are unlike history in the same columns: "
             f"{', '.join(self.columns[:5])}{self._joined()}. Is this how the world is now? "
-            f"`tidemill admit --since {self.since}` admits them, and then later ones like them. Otherwise leave them: they "
-            "stay out of training."
+            f"`tidemill admit --since {self.since}` admits them, and then later ones like them. Otherwise leave them: "
+            "they stay out of training."
         )
 
     def _joined(self) -> str:

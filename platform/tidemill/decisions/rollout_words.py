@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from .judge import LOSSES, MetricEvidence, harm_threshold, mirror_threshold
 from .operation import OperationalBlock
-from .rollout_case import Case
+from .rollout_case import Case, RolloutAction
 from .units import left_out, one_and_many, units
 
 
@@ -75,6 +75,16 @@ def asked(case: Case) -> str:
     if case.facts.approved_at is None:
         return decide
     return f"an approval from before that counts for evidence that suffices alone: {decide}"
+
+
+def once_resumed(action: RolloutAction) -> str:
+    """What a rollout that a person paused does at once when it goes on; nothing where it would only wait."""
+    done = {
+        RolloutAction.ADVANCE: "its next step begins",
+        RolloutAction.PROMOTE: "it is promoted",
+        RolloutAction.ABORT: "it is aborted",
+    }
+    return f"; once it is resumed, {done[action]}" if action in done else ""
 
 
 def progress(case: Case) -> str:

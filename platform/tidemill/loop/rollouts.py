@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.decisions.rollout import RolloutAction, RolloutFacts, advance
+from tidemill.decisions.rollout_words import once_resumed
 from tidemill.decisions.verdict import Reason, Verdict
 from tidemill.spec.model_loop import Rollout as Rules
 
@@ -79,7 +80,9 @@ def advance_rollout(context: Context, now: datetime) -> None:
         rollout = _enter_step(context, rollout, rules, now, Reason.STARTED, "ready, the first step begins", {})
     verdict = advance(_facts(context, rollout, ready, now), rules)
     if rollout.held and not (verdict.action is RolloutAction.ABORT and verdict.reason in _GUARDS):
-        message = f"Version {rollout.challenger} stays where it is until somebody resumes the rollout."
+        then = once_resumed(verdict.action)
+        _note(context, rollout, {"message": f"{verdict.message}{then}", "evidence": dict(verdict.evidence)})
+        message = f"Version {rollout.challenger} stays where it is until somebody resumes the rollout{then}."
         context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
         return
     _act(context, rollout, rules, verdict, now)
@@ -111,7 +114,8 @@ def _act(
 ) -> None:
     figures = dict(verdict.evidence)
     if verdict.action is RolloutAction.HOLD:
-        _note(context, rollout, verdict)
+        told = {"status": "running", "reason": str(verdict.reason), "message": verdict.message}
+        _note(context, rollout, {**told, "evidence": figures})
         context.wait(Event(now, "rollout.holding", verdict.reason, verdict.message, figures))
     elif verdict.action is RolloutAction.PAUSE:
         if rollout.status != "paused" or rollout.reason != verdict.reason:
@@ -187,10 +191,9 @@ def _changed(
     )
 
 
-def _note(context: Context, rollout: RolloutDocument, verdict: Verdict[RolloutAction]) -> None:
+def _note(context: Context, rollout: RolloutDocument, told: Mapping[str, Any]) -> None:
     """What the evidence says now, for status; no line of the ledger."""
-    told = {"status": "running", "reason": str(verdict.reason), "message": verdict.message}
-    document = rollout.model_copy(update={**told, "evidence": dict(verdict.evidence)})
+    document = rollout.model_copy(update=told)
     if document != rollout:
         context.state.transact(context.name, [_write(document)])
 

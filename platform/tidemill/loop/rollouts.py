@@ -23,6 +23,7 @@ from .model import Readiness
 from .operation import audited_share, close_operation, operational_blocks
 from .pairs import close_pairs, dependence, judged, paired_blocks
 from .promise import promised
+from .rollout_rules import tell_changes, with_rules
 from .versions import registered
 
 # What ends a rollout that a person paused, too.
@@ -72,9 +73,9 @@ def advance_rollout(context: Context, now: datetime) -> None:
     rollout = open_rollout(context)
     if rollout is None:
         return
-    rollout = _with_rules(context, rollout)
+    rollout = with_rules(context, rollout)
     rules = rollout.rollout(context.spec.rollout)
-    _tell_changes(context, rollout, rules, now)
+    tell_changes(context, rollout, rules, now)
     ready = context.ports.serving.prepare(registered(context, rollout.challenger))
     if not rollout.steps and ready.ready and rules.steps and not rollout.held:
         rollout = _enter_step(context, rollout, rules, now, Reason.STARTED, "ready, the first step begins", {})
@@ -86,27 +87,6 @@ def advance_rollout(context: Context, now: datetime) -> None:
         context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
         return
     _act(context, rollout, rules, verdict, now)
-
-
-def _with_rules(context: Context, rollout: RolloutDocument) -> RolloutDocument:
-    """Writes down what an earlier release did not: from the first tick on, a later spec does not change the rollout."""
-    if rollout.rules is not None and rollout.at_level is not None:
-        return rollout
-    rules = rollout.rollout(context.spec.rollout).model_dump(by_alias=True, mode="json")
-    at_level = recalibrates(context) if rollout.at_level is None else rollout.at_level
-    kept = rollout.model_copy(update={"rules": rules, "at_level": at_level})
-    context.state.transact(context.name, [_write(kept)])
-    return kept
-
-
-def _tell_changes(context: Context, rollout: RolloutDocument, rules: Rules, now: datetime) -> None:
-    differs = {
-        "spec.rollout": rules != context.spec.rollout,
-        "spec.model.recalibrate": rollout.at_level != recalibrates(context),
-    }
-    for name in (name for name, changed in differs.items() if changed):
-        message = f"{name} has changed; the rollout of version {rollout.challenger} keeps the rules it began with."
-        context.wait(Event(now, "rollout.rules", Reason.STARTED, message))
 
 
 def _act(

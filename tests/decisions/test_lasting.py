@@ -44,6 +44,36 @@ def test_another_fault_during_an_incident_is_not_its() -> None:
     assert found.partitions == ("000", "001", "002", "004")
 
 
+def test_a_column_that_moves_in_three_more_of_an_incident_in_a_row_joins_it() -> None:
+    (two,) = incidents(judged(*["x"] * 3, *["xz"] * 2))
+    assert two.joined == {}
+    (found,) = incidents(judged(*["x"] * 3, *["xz"] * 3, "x"))
+    assert (len(found.partitions), found.columns, found.joined) == (7, ("x",), {"z": "003"})
+
+
+def test_what_three_days_not_in_a_row_have_moved_too_does_not_join() -> None:
+    for moved in (["x", "xz"] * 5, [*["x"] * 3, "xz", "", "xz", "xz"], [*["x"] * 3, "xq", "xz", "xw"]):
+        (found,) = incidents(judged(*moved))
+        assert found.joined == {}
+
+
+def test_what_moves_from_the_first_partition_on_needs_not_join() -> None:
+    (found,) = incidents(judged(*["xz"] * 5))
+    assert (found.columns, found.joined) == (("x", "z"), {})
+
+
+def test_three_in_a_row_in_other_columns_end_an_incident_and_are_the_next() -> None:
+    assert [run.columns for run in incidents(judged(*["x"] * 3, *["z"] * 2))] == [("x",)]
+    first, second = incidents(judged(*["x"] * 3, *["z"] * 4))
+    assert (first.partitions, first.over) == (("000", "001", "002"), True)
+    assert (second.partitions, second.columns, second.over) == (("003", "004", "005", "006"), ("z",), False)
+
+
+def test_other_columns_are_no_incident_while_the_first_comes_back_between_them() -> None:
+    (found,) = incidents(judged(*["x"] * 3, "z", "z", "x", "z", "z", "", "z"))
+    assert (found.columns, found.over) == (("x",), False)
+
+
 @given(st.lists(st.sampled_from(["", "z", "a", "za"]), max_size=30))
 def test_incidents_share_no_partition_and_only_the_last_is_open(moved: list[str]) -> None:
     found = incidents(judged(*moved))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from rollout_facts import CANARY, ROLLOUT, START, arm, arms, canary, facts, mirrored, paired, with_
@@ -118,6 +119,23 @@ def test_what_was_not_decided_in_time_says_how_long_it_took_and_who_decides_now(
     assert undecided.startswith("28 days were not enough to decide: 5000 of 1000 outcomes; log_loss")
     assert undecided.endswith("decide with `tidemill approve` or `tidemill abort`")
     assert advance(facts(paired=(), now=LATE), ROLLOUT).message.startswith("no data; 28 days")
+
+
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        (timedelta(hours=12), "12 hours"),
+        (timedelta(hours=36), "36 hours"),
+        (timedelta(days=1), "24 hours"),
+        (timedelta(days=2), "2 days"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(hours=1), "60 minutes"),
+        (timedelta(seconds=60.5), "60.5 seconds"),
+    ],
+)
+def test_a_time_that_was_not_enough_is_told_in_a_unit_that_fits(duration: timedelta, said: str) -> None:
+    message = advance(facts(paired=(), now=START + duration), with_(max_duration=duration)).message
+    assert message.startswith(f"no data; {said} were not enough to decide")
 
 
 def test_blocks_of_hours_say_how_many_days_they_have_seen() -> None:

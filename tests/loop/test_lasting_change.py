@@ -108,6 +108,29 @@ def test_another_fault_during_the_change_is_told(it: Small) -> None:
     assert len(events(it.context, "partition.quarantined")) == told + 1
 
 
+def test_a_second_change_within_it_joins_the_question_and_has_one_line_in_the_ledger(it: Small) -> None:
+    live(it, 0, CHANGE - 1)
+    live(it, CHANGE, CHANGE + 3, moved=5.0)
+    live(it, CHANGE + 4, CHANGE + 9, moved=5.0, x=7.0)
+    (incident,) = [i for i in stored_incidents(it.context.state, "small") if i.state == "open"]
+    assert (incident.columns[0], incident.joined) == ("z", {"x": f"{day(CHANGE + 4)}"})
+    (told,) = events(it.context, "incident.widened")
+    assert f"z, and since {day(CHANGE + 4)} in x, too" in told["message"]
+    (shown,) = standing(it.context.state, "small", 0, it.clock.now())["incidents"]
+    assert f"and since {day(CHANGE + 4)} in x, too" in shown["question"]
+
+
+def test_a_second_change_after_it_is_an_incident_of_its_own(it: Small) -> None:
+    live(it, 0, CHANGE - 1)
+    live(it, CHANGE, CHANGE + 3, moved=5.0)
+    live(it, CHANGE + 4, CHANGE + 9, x=7.0)
+    first, second = stored_incidents(it.context.state, "small")
+    assert (first.state, first.columns[0], first.partitions) == ("over", "z", 4)
+    assert (second.state, second.since, second.columns[0]) == ("open", f"{day(CHANGE + 4)}", "x")
+    (asked,) = [e for e in events(it.context, "incident.opened") if e["evidence"]["since"] == second.since]
+    assert f"tidemill admit --since {day(CHANGE + 4)}" in asked["message"]
+
+
 def test_what_is_looked_at_twice_is_written_once(it: Small) -> None:
     live(it, 0, CHANGE - 1)
     live(it, CHANGE, CHANGE + 3, moved=5.0)

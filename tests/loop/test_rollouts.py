@@ -12,6 +12,7 @@ from tidemill.decisions.verdict import Reason
 from tidemill.loop.asking import ask as request
 from tidemill.loop.documents.rollout import RolloutDocument
 from tidemill.loop.model import ModelVersion, Readiness
+from tidemill.loop.standing import standing
 from tidemill.loop.tick import tick
 from tried_versions import DAY, FIRST, HOUR, MINUTE, ask, label, rollout, tried
 
@@ -113,6 +114,35 @@ def test_a_rollout_that_a_person_paused_goes_nowhere_else(it: Small) -> None:
     tick(it.context, FIRST + 40 * DAY)
     assert rollout(it).status == "running"
     assert rollout(it).held
+
+
+def test_a_rollout_that_a_person_paused_shows_the_present_figures(it: Small) -> None:
+    request(it.context.state, "small", "pause", "ann", "", FIRST)
+    with_usual_labels(it)
+    for day in range(2):
+        keys = [f"{day}-{n}" for n in range(60)]
+        ask(it, keys, FIRST + day * DAY + 12 * HOUR)
+        label(it, keys, FIRST + day * DAY + 20 * HOUR)
+        tick(it.context, FIRST + (day + 1) * DAY + 7 * HOUR)
+        shown = standing(it.context.state, "small", 0, FIRST)["rollout"]
+        assert shown["evidence"]["blocks"] == day + 1
+        assert f"Meanwhile: {60 * (day + 1)} of 100 outcomes" in shown["message"]
+    assert (shown["status"], shown["reason"]) == ("paused", Reason.PAUSED_BY_PERSON)
+    assert (rollout(it).status, rollout(it).reason) == ("running", Reason.STARTED)
+
+
+@pytest.mark.parametrize(("policy", "then"), [("promote", "promoted"), ("abort", "aborted")])
+def test_what_a_resume_does_at_once_is_said_before_it(tmp_path: Path, policy: str, then: str) -> None:
+    rules = model_loop().spec.rollout.model_copy(update={"on_inconclusive": policy})
+    it = under_way(tried(tmp_path, rules=rules.model_dump(by_alias=True, mode="json")))
+    request(it.context.state, "small", "pause", "ann", "", FIRST)
+    fail_seldom(it)
+    report = tick(it.context, FIRST + 31 * DAY)
+    assert f"once it is resumed, it is {then}" in standing(it.context.state, "small", 0, FIRST)["rollout"]["message"]
+    assert any(f"once it is resumed, it is {then}" in event.message for event in report.waiting)
+    request(it.context.state, "small", "resume", "ann", "", FIRST + 31 * DAY)
+    tick(it.context, FIRST + 31 * DAY + MINUTE)
+    assert rollout(it).status == then
 
 
 def test_an_approval_before_its_time_is_over_does_not_promote_what_was_not_decided(it: Small) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from .judge import LOSSES, MetricEvidence, harm_threshold, mirror_threshold
 from .operation import OperationalBlock
-from .rollout_case import Case
+from .rollout_case import Case, RolloutAction
 from .units import left_out, one_and_many, units
 
 
@@ -65,7 +67,7 @@ def sufficient(case: Case) -> str:
 
 
 def expired(case: Case, why: str) -> str:
-    return f"{case.rollout.max_duration.days} days were not enough to decide: {why}"
+    return f"{_in_words(case.rollout.max_duration)} were not enough to decide: {why}"
 
 
 def asked(case: Case) -> str:
@@ -73,6 +75,16 @@ def asked(case: Case) -> str:
     if case.facts.approved_at is None:
         return decide
     return f"an approval from before that counts for evidence that suffices alone: {decide}"
+
+
+def once_resumed(action: RolloutAction) -> str:
+    """What a rollout that a person paused does at once when it goes on; nothing where it would only wait."""
+    done = {
+        RolloutAction.ADVANCE: "its next step begins",
+        RolloutAction.PROMOTE: "it is promoted",
+        RolloutAction.ABORT: "it is aborted",
+    }
+    return f"; once it is resumed, {done[action]}" if action in done else ""
 
 
 def progress(case: Case) -> str:
@@ -95,6 +107,15 @@ def blocks(number: int, hours: int) -> str:
     if hours == 24:
         return "1 day" if number == 1 else f"{number} days"
     return f"{number} block{'' if number == 1 else 's'} of {hours} h"
+
+
+def _in_words(duration: timedelta) -> str:
+    """In the largest unit that divides it, hours rather than one day."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        number, rest = divmod(duration.total_seconds(), size)
+        if number > 1 and not rest:
+            return f"{number:.0f} {unit}"
+    return f"{duration.total_seconds():g} seconds"
 
 
 def _signed(difference: float | None) -> str:

@@ -54,7 +54,12 @@ def _runs(documents: Sequence[PartitionDocument], stored: Sequence[Incident]) ->
 
 def _incident(before: Incident | None, run: Run, now: datetime) -> Incident:
     first, last = run.partitions[0], run.partitions[-1]
-    found: dict[str, Any] = {"columns": run.columns, "partitions": len(run.partitions), "until": last}
+    found: dict[str, Any] = {
+        "columns": run.columns,
+        "joined": run.joined,
+        "partitions": len(run.partitions),
+        "until": last,
+    }
     found |= {"state": OVER, "closed_at": now} if run.over else {"state": OPEN, "closed_at": None}
     if before is not None:
         return before.model_copy(update={**found, "since": min(first, before.since)})
@@ -69,6 +74,10 @@ def _note(context: Context, before: Incident | None, incident: Incident, now: da
         evidence = {"since": incident.since, "columns": list(incident.columns), "partitions": incident.partitions}
         event = Event(now, "incident.opened", Reason.LASTING_CHANGE, incident.question, evidence)
         context.record(event, [write], f"{incident.kind}/{incident.id}/{OPEN}")
+    elif incident.state == OPEN and incident.joined.keys() - before.joined.keys():
+        evidence = {"since": incident.since, "columns": list(incident.columns), "joined": incident.joined}
+        event = Event(now, "incident.widened", Reason.LASTING_CHANGE, incident.question, evidence)
+        context.record(event, [write], f"{incident.kind}/{incident.id}/joined/{incident.until}")
     elif incident.state == before.state:
         context.state.transact(context.name, [write])
     if incident.state in (OVER, ANSWERED):
@@ -84,6 +93,7 @@ def _closed(incident: Incident, now: datetime) -> Event:
         )
         return Event(now, "incident.answered", Reason.APPROVED, message, evidence)
     message = (
-        f"The change of {', '.join(incident.columns[:5])} is over: {about} were unlike history, later ones are not."
+        f"The change of {', '.join(incident.columns[:5])} is over: {about} were unlike history in the same columns, "
+        "later ones are not."
     )
     return Event(now, "incident.over", Reason.OVER, message, evidence)

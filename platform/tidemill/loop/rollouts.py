@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.decisions.rollout import RolloutAction, RolloutFacts, advance
+from tidemill.decisions.rollout_words import once_resumed
 from tidemill.decisions.verdict import Reason, Verdict
 from tidemill.spec.model_loop import Rollout as Rules
 
@@ -22,6 +23,7 @@ from .model import Readiness
 from .operation import audited_share, close_operation, operational_blocks
 from .pairs import close_pairs, dependence, judged, paired_blocks
 from .promise import promised
+from .rollout_rules import tell_changes, with_rules
 from .versions import registered
 
 # What ends a rollout that a person paused, too.
@@ -71,39 +73,20 @@ def advance_rollout(context: Context, now: datetime) -> None:
     rollout = open_rollout(context)
     if rollout is None:
         return
-    rollout = _with_rules(context, rollout)
+    rollout = with_rules(context, rollout)
     rules = rollout.rollout(context.spec.rollout)
-    _tell_changes(context, rollout, rules, now)
+    tell_changes(context, rollout, rules, now)
     ready = context.ports.serving.prepare(registered(context, rollout.challenger))
     if not rollout.steps and ready.ready and rules.steps and not rollout.held:
         rollout = _enter_step(context, rollout, rules, now, Reason.STARTED, "ready, the first step begins", {})
     verdict = advance(_facts(context, rollout, ready, now), rules)
     if rollout.held and not (verdict.action is RolloutAction.ABORT and verdict.reason in _GUARDS):
-        message = f"Version {rollout.challenger} stays where it is until somebody resumes the rollout."
+        then = once_resumed(verdict.action)
+        _note(context, rollout, {"message": f"{verdict.message}{then}", "evidence": dict(verdict.evidence)})
+        message = f"Version {rollout.challenger} stays where it is until somebody resumes the rollout{then}."
         context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
         return
     _act(context, rollout, rules, verdict, now)
-
-
-def _with_rules(context: Context, rollout: RolloutDocument) -> RolloutDocument:
-    """Writes down what an earlier release did not: from the first tick on, a later spec does not change the rollout."""
-    if rollout.rules is not None and rollout.at_level is not None:
-        return rollout
-    rules = rollout.rollout(context.spec.rollout).model_dump(by_alias=True, mode="json")
-    at_level = recalibrates(context) if rollout.at_level is None else rollout.at_level
-    kept = rollout.model_copy(update={"rules": rules, "at_level": at_level})
-    context.state.transact(context.name, [_write(kept)])
-    return kept
-
-
-def _tell_changes(context: Context, rollout: RolloutDocument, rules: Rules, now: datetime) -> None:
-    differs = {
-        "spec.rollout": rules != context.spec.rollout,
-        "spec.model.recalibrate": rollout.at_level != recalibrates(context),
-    }
-    for name in (name for name, changed in differs.items() if changed):
-        message = f"{name} has changed; the rollout of version {rollout.challenger} keeps the rules it began with."
-        context.wait(Event(now, "rollout.rules", Reason.STARTED, message))
 
 
 def _act(
@@ -111,7 +94,8 @@ def _act(
 ) -> None:
     figures = dict(verdict.evidence)
     if verdict.action is RolloutAction.HOLD:
-        _note(context, rollout, verdict)
+        told = {"status": "running", "reason": str(verdict.reason), "message": verdict.message}
+        _note(context, rollout, {**told, "evidence": figures})
         context.wait(Event(now, "rollout.holding", verdict.reason, verdict.message, figures))
     elif verdict.action is RolloutAction.PAUSE:
         if rollout.status != "paused" or rollout.reason != verdict.reason:
@@ -187,10 +171,9 @@ def _changed(
     )
 
 
-def _note(context: Context, rollout: RolloutDocument, verdict: Verdict[RolloutAction]) -> None:
+def _note(context: Context, rollout: RolloutDocument, told: Mapping[str, Any]) -> None:
     """What the evidence says now, for status; no line of the ledger."""
-    told = {"status": "running", "reason": str(verdict.reason), "message": verdict.message}
-    document = rollout.model_copy(update={**told, "evidence": dict(verdict.evidence)})
+    document = rollout.model_copy(update=told)
     if document != rollout:
         context.state.transact(context.name, [_write(document)])
 

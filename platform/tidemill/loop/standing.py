@@ -138,6 +138,6 @@ def _rollout(state: State, loop: str) -> dict[str, Any] | None:
         return None
     keys = ("challenger", "champion", "status", "reason", "message", "started_at")
     if rollout.get("held"):  # whatever the evidence says meanwhile
-        said = f"a person paused it; `tidemill resume` lets it go on. Before: {rollout['message']}"
+        said = f"a person paused it; `tidemill resume` lets it go on. Meanwhile: {rollout['message']}"
         rollout = {**rollout, "status": "paused", "reason": str(Reason.PAUSED_BY_PERSON), "message": said}
     return {**{key: rollout[key] for key in keys}, "step": step_of(rollout), "evidence": rollout.get("evidence", {})}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from tidemill.loop.ports import State
 
 from .base import Document, Moment, Stored, Upgrade
@@ -21,7 +23,8 @@ def _without_version(stored: Stored) -> Stored:
 
 
 class Incident(Document):
-    """Partitions from `since` to `until` are unlike history in the same `columns`; `partitions` is how many. `state` is
+    """Partitions from `since` to `until` are unlike history in the same `columns`; `partitions` is how many. `joined`
+    are columns that moved later in it, each with the partition since which it did. `state` is
     open (a person is asked), answered (a person said that the world is so now) or over (it went by itself).
     `opened_on` is the partition with which it became an incident."""
 
@@ -33,6 +36,7 @@ class Incident(Document):
     until: str
     opened_on: str
     columns: tuple[str, ...]
+    joined: dict[str, str] = Field(default_factory=dict)
     partitions: int
     opened_at: Moment
     state: Standing = OPEN
@@ -46,9 +50,16 @@ class Incident(Document):
     def question(self) -> str:
         return (
             f"{self.partitions} partitions since {self.since} are unlike history in the same columns: "
-            f"{', '.join(self.columns[:5])}. Is this how the world is now? `tidemill admit --since {self.since}` "
-            "admits them, and then later ones like them. Otherwise leave them: they stay out of training."
+            f"{', '.join(self.columns[:5])}{self._joined()}. Is this how the world is now? "
+            f"`tidemill admit --since {self.since}` admits them, and then later ones like them. Otherwise leave them: "
+            "they stay out of training."
         )
+
+    def _joined(self) -> str:
+        since: dict[str, list[str]] = {}
+        for column, first in self.joined.items():
+            since.setdefault(first, []).append(column)
+        return "".join(f", and since {first} in {', '.join(columns[:5])}, too" for first, columns in since.items())
 
 
 def stored_incidents(state: State, loop: str) -> list[Incident]:

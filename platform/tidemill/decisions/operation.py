@@ -55,11 +55,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Mirrored:
-    """Requests that both versions were to score: `due` were answered by one and owed by the other, `pairs` were tried
-    by both. `champion_failed` and `challenger_failed` are keys that this one alone failed, each once in a rollout.
-    `disagreement` is the mean absolute difference of the two scores."""
+    """Requests that both versions were to score: `due` were answered by one and owed by the other (the expectation, of
+    a shadow that sees a share), `pairs` were tried by both. `champion_failed` and `challenger_failed` are keys that
+    this one alone failed, each once in a rollout. `disagreement` is the mean absolute difference of the two scores."""
 
-    due: int = 0
+    due: float = 0.0
     pairs: int = 0
     champion_failed: int = 0
     challenger_failed: int = 0
@@ -69,7 +69,8 @@ class Mirrored:
 @dataclass(frozen=True)
 class OperationalBlock:
     """One closed block. `champion` and `challenger` are the arms of a canary, each on the keys that it answered;
-    `tried` is all that the challenger did, seen or unseen, and `beside` what the champion did meanwhile."""
+    `tried` is all that the challenger did, seen or unseen, and `beside` what the champion did meanwhile. `rows` are
+    those of the log behind it; 0 in a block of an earlier release."""
 
     id: str
     champion: Arm = Arm()
@@ -78,6 +79,7 @@ class OperationalBlock:
     beside: Counted = Counted()
     mirrored: Mirrored = Mirrored()
     split: tuple[SplitBlock, ...] = field(default=())
+    rows: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -92,6 +94,7 @@ class OperationalBlock:
             Counted(**stored["beside"]),
             Mirrored(**stored["mirrored"]),
             tuple(SplitBlock(**part) for part in stored["split"]),
+            stored.get("rows", 0),
         )
 
 

@@ -98,18 +98,19 @@ class OperationalBlock:
         )
 
 
-def failing(blocks: Sequence[OperationalBlock]) -> OperationalBlock | None:
-    """The block with which the challenger had failed most of its keys twice in a row, if it ever did."""
-    before = False
+def failing(blocks: Sequence[OperationalBlock]) -> tuple[OperationalBlock, OperationalBlock] | None:
+    """The first two blocks in a row in which the challenger failed most of its keys, if there are such. Blocks of fewer
+    keys than TRIP_KEYS are skipped, so hours may lie between the two."""
+    before = None
     for block in blocks:
         if block.tried.keys < TRIP_KEYS:
             continue
         share = block.tried.failed / block.tried.keys
         usual = block.beside.failed / block.beside.keys if block.beside.keys else 0.0
         bad = share >= TRIP_SHARE and share >= usual + TRIP_APART
-        if bad and before:
-            return block
-        before = bad
+        if bad and before is not None:
+            return before, block
+        before = block if bad else None
     return None
 
 

@@ -38,6 +38,16 @@ def test_a_failing_challenger_is_told_beside_the_champion() -> None:
     assert "of the champion's 80 failed 3" in message
 
 
+def test_both_blocks_of_a_trip_are_told_however_far_apart() -> None:
+    bad, few = Counted(100, 90), Counted(9, 0)
+    blocks = tuple(
+        OperationalBlock(at, tried=tried) for at, tried in (("03:00", Counted(40, 30)), ("09:00", few), ("20:05", bad))
+    )
+    message = advance(facts(operation=blocks), ROLLOUT).message
+    assert "it failed 90 of 100 keys in the minutes from 20:05" in message
+    assert "Of the 40 keys in the minutes from 03:00, the last before with 10 or more, it failed 30" in message
+
+
 def test_unseen_failures_of_both_versions_are_added_up() -> None:
     block = OperationalBlock("12:05", mirrored=Mirrored(400, 400, champion_failed=1, challenger_failed=9))
     message = advance(facts(operation=(block,) * 4), ROLLOUT).message

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from small_world import Small, events
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.operation import close_operation, operational_blocks
 from tidemill.loop.tick import tick
-from tried_versions import FIRST, HOUR, MINUTE, ask, rollout, row, tried
+from tried_versions import DAY, FIRST, HOUR, MINUTE, ask, rollout, row, tried
 
+SECOND = timedelta(seconds=1)
 KEYS = [f"k{n}" for n in range(40)]
 
 
@@ -132,6 +134,87 @@ def test_of_many_keys_a_share_is_followed_and_all_count_for_the_trip(tmp_path: P
     (block,) = close(it, FIRST + 6 * MINUTE)
     assert block.tried.keys == 2000
     assert 400 < block.challenger.first.keys < 600
+
+
+@pytest.mark.parametrize("share", [0.1, 0.7])
+def test_few_requests_a_block_make_no_mirror_look_overloaded(tmp_path: Path, share: float) -> None:
+    it = tried(tmp_path)
+    step = rollout(it).steps[0].model_copy(update={"shadow": share})
+    document = rollout(it).model_copy(update={"steps": (step,)})
+    it.context.state.put(it.context.name, "rollout", "r", document.stored())
+    moments = [FIRST + n * 50 * SECOND for n in range(240)]  # six in five minutes
+    rows = [row(f"k{n}", at) for n, at in enumerate(moments)]
+    both = [n for n in range(240) if int(n * share + 0.5) < int((n + 1) * share + 0.5)]
+    rows += [row(f"k{n}", moments[n], "2", "shadow") for n in both]
+    it.context.ports.log.append(rows)
+    blocks = close(it, FIRST + 4 * HOUR)
+    pairs, due = (sum(getattr(block.mirrored, what) for block in blocks) for what in ("pairs", "due"))
+    assert pairs == pytest.approx(due, abs=1)
+
+
+def test_what_comes_late_into_the_log_is_counted_in_its_block(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    ask(it, KEYS[:10], FIRST + MINUTE)
+    close(it, FIRST + 6 * MINUTE)
+    ask(it, KEYS[10:], FIRST + 2 * MINUTE, KEYS[10:])
+    ask(it, KEYS, FIRST + 8 * MINUTE)
+    blocks = close(it, FIRST + 11 * MINUTE)
+    assert [(block.tried.keys, block.tried.failed, block.rows) for block in blocks] == [(40, 30, 80), (40, 0, 80)]
+    (told,) = it.context.waiting
+    assert told.evidence == {"late": 60}
+
+
+@pytest.mark.parametrize("minutes", [12, 100])
+def test_a_log_that_lags_steadily_delays_the_blocks_and_loses_none(tmp_path: Path, minutes: int) -> None:
+    it = tried(tmp_path)
+    asked = [FIRST + minute * MINUTE for minute in range(0, 200, 20)]
+    for at in asked:
+        close(it, at + minutes * MINUTE - MINUTE)
+        ask(it, KEYS[:3], at)
+    blocks = close(it, asked[-1] + (minutes + 6) * MINUTE)
+    assert [block.id for block in blocks] == [at.isoformat() for at in asked]
+
+
+def test_a_block_counted_again_counts_no_key_twice(tmp_path: Path) -> None:
+    """However often, and by whichever process: a fresh one counts its keys again from the log."""
+    it, fresh = tried(tmp_path, canary=0.5), tried(tmp_path / "fresh", canary=0.5)
+    for minute in range(1, 202, 40):
+        at = FIRST + minute * MINUTE
+        rows = [row(key, at, "2", "canary", status="error") for key in (f"k{minute}", "always")]
+        rows += [row(f"late{minute}", at - 30 * MINUTE, "2", "canary")] if minute > 30 else []
+        for each in (it, fresh):
+            each.context.ports.log.append(rows)
+        fresh.context.followed.clear()
+        assert close(it, at + 5 * MINUTE) == close(fresh, at + 5 * MINUTE)
+    blocks = close(it, FIRST + 310 * MINUTE)
+    assert [sum(getattr(b.challenger, arm).keys for b in blocks) for arm in ("first", "failure_free")] == [12, 12]
+    assert sum(block.tried.keys for block in blocks) == 17
+
+
+def test_a_part_of_the_log_that_is_lost_takes_nothing_from_a_block(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    ask(it, KEYS, FIRST + MINUTE, KEYS)
+    before = close(it, FIRST + 6 * MINUTE)
+    it.context.ports.log._logged.clear()
+    ask(it, KEYS[:2], FIRST + MINUTE)
+    assert close(it, FIRST + 11 * MINUTE) == before
+
+
+@pytest.mark.parametrize("leap", [HOUR, 5 * DAY])
+def test_a_clock_that_ran_ahead_and_was_put_back_leaves_no_block_out(tmp_path: Path, leap: timedelta) -> None:
+    it = tried(tmp_path)
+    close(it, FIRST + 3 * HOUR + leap)
+    for minute in range(0, 180, 15):
+        ask(it, KEYS[:3], FIRST + minute * MINUTE)
+    assert len(close(it, FIRST + 3 * HOUR + MINUTE)) == 12
+
+
+def test_a_clock_that_was_put_back_to_before_the_rollout_stops_no_block(tmp_path: Path) -> None:
+    it = tried(tmp_path)
+    for minute in (1, 6, 11):
+        ask(it, KEYS, FIRST - 3 * DAY + minute * MINUTE)
+        blocks = close(it, FIRST - 3 * DAY + (minute + 5) * MINUTE)
+    assert [(block.tried.keys, block.beside.keys) for block in blocks] == [(40, 40)] * 3
 
 
 def _version(version: str):  # type: ignore[no-untyped-def]

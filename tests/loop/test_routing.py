@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from small_world import Small, events
+from tidemill.loop.asking import ask
+from tidemill.loop.errors import TemporaryError
 from tidemill.loop.model import Arm, ModelVersion, Readiness, Role
 from tidemill.loop.routing import reconcile_route
 from tried_versions import FIRST, MINUTE, tried
@@ -75,3 +77,39 @@ def test_a_route_without_a_stand_in_is_described_as_the_release_before_did(it: S
     (line,) = events(it.context, "route.changed")
     for arm in line["evidence"]["arms"]:
         assert set(arm) == {"version", "role", "weight", "mirror", "calibrator"}
+
+
+def raises(it: Small, *names: str) -> None:
+    def prepare(version: ModelVersion) -> Readiness:
+        if version.version in names:
+            raise TemporaryError(f"no word of {version.version}")
+        return Readiness(True)
+
+    it.plane.prepare = prepare  # type: ignore[method-assign]
+
+
+def test_what_the_route_names_stands_though_it_cannot_be_looked_after_and_that_is_told(it: Small) -> None:
+    reconcile_route(it.context, FIRST)
+    ask(it.context.state, "small", "abort", "ann", "", FIRST)
+    raises(it, "0", "1")
+    with pytest.raises(TemporaryError, match="no word of 1"):
+        reconcile_route(it.context, FIRST + MINUTE)
+    route = it.plane.route("small")
+    assert route is not None
+    assert (route.arms, route.fallback) == ((Arm("1", Role.CHAMPION, 1.0),), ("0",))
+
+
+def test_a_fallback_that_is_new_in_the_route_and_cannot_be_looked_after_stays_out_of_it(it: Small) -> None:
+    raises(it, "0")
+    with pytest.raises(TemporaryError):
+        reconcile_route(it.context, FIRST)
+    route = it.plane.route("small")
+    assert route is not None
+    assert ([arm.version for arm in route.arms], route.fallback) == (["1", "2"], ())
+
+
+def test_a_champion_that_is_new_in_the_route_waits_until_it_can_be_looked_after(it: Small) -> None:
+    raises(it, "1")
+    with pytest.raises(TemporaryError):
+        reconcile_route(it.context, FIRST)
+    assert it.plane.route("small") is None

@@ -16,6 +16,7 @@ from tidemill.loop.errors import LeaseHeld, TemporaryError
 from tidemill.loop.failures import BACK_OFF
 from tidemill.loop.model import Role
 from tidemill.loop.tick import tick
+from tried_versions import row
 
 MINUTE = timedelta(minutes=1)
 
@@ -71,8 +72,27 @@ def clock_back(it: Small) -> None:
     it.clock.time -= timedelta(days=3)
 
 
+def clock_leapt(it: Small) -> None:
+    """Ahead for one tick, and put right again."""
+    tick(it.context, it.clock.now() + timedelta(days=5))
+
+
+def serving_away(it: Small) -> None:
+    it.plane.prepare = away  # type: ignore[method-assign]
+
+
+def serving_broken(it: Small) -> None:
+    it.plane.prepare = broken  # type: ignore[method-assign]
+
+
+def challenger_away(it: Small) -> None:
+    prepare, challenger = it.plane.prepare, answering(it)[Role.CANARY]
+    it.plane.prepare = lambda it: away() if it.version == challenger else prepare(it)  # type: ignore[method-assign]
+
+
 FAULTS: list[Callable[[Small], None]] = [
     source_away, suite_broken, registry_away, labels_away, log_full, pipelines_away, poisoned_partition, clock_back,
+    clock_leapt, serving_away, serving_broken, challenger_away,
 ]  # fmt: skip
 
 
@@ -90,9 +110,13 @@ def in_canary(folder: Path) -> Small:
 
 
 def roles(it: Small) -> list[Role]:
+    return list(answering(it))
+
+
+def answering(it: Small) -> dict[Role, str]:
     route = it.plane.route("small")
     assert route is not None
-    return [arm.role for arm in route.arms]
+    return {arm.role: arm.version for arm in route.arms}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -105,6 +129,26 @@ def test_an_abort_reaches_the_data_plane_within_two_ticks(tmp_path: Path, fault:
         it.clock.time += MINUTE
     assert roles(it) == [Role.CHAMPION]
     assert len(events(it.context, "rollout.aborted")) == 1
+
+
+# Without the log nobody knows what the canary does.
+@pytest.mark.parametrize("fault", [f for f in FAULTS if f is not log_full], ids=lambda fault: fault.__name__)
+def test_a_canary_that_fails_all_is_gone_within_two_blocks(tmp_path: Path, fault: Callable[[Small], None]) -> None:
+    it = in_canary(tmp_path)
+    versions = answering(it)
+    fault(it)
+    # In blocks of five minutes; the first may have begun before.
+    for minute in range(17):
+        at = it.clock.now()
+        failed = {"status": "error", "score": None, "raw": None, "served": False}
+        it.context.ports.log.append(
+            [row(f"{minute}-{n}", at, versions[Role.CHAMPION], weight=0.5) for n in range(20)]
+            + [row(f"{minute}-{n}", at, versions[Role.CANARY], "canary", **failed) for n in range(20)]
+        )
+        tick(it.context, at)
+        it.clock.time += MINUTE
+    assert roles(it) == [Role.CHAMPION]
+    assert [line["reason"] for line in events(it.context, "rollout.aborted")] == ["Worse"]
 
 
 def test_an_abort_reaches_the_data_plane_though_nothing_can_be_written(tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Mirrored:
-    """Requests that both versions were to score: `due` were answered by one and owed by the other, `pairs` were tried
-    by both. `champion_failed` and `challenger_failed` are keys that this one alone failed, each once in a rollout.
-    `disagreement` is the mean absolute difference of the two scores."""
+    """Requests that both versions were to score: `due` were answered by one and owed by the other (the expectation, of
+    a shadow that sees a share), `pairs` were tried by both. `champion_failed` and `challenger_failed` are keys that
+    this one alone failed, each once in a rollout. `disagreement` is the mean absolute difference of the two scores."""
 
-    due: int = 0
+    due: float = 0.0
     pairs: int = 0
     champion_failed: int = 0
     challenger_failed: int = 0
@@ -69,7 +69,8 @@ class Mirrored:
 @dataclass(frozen=True)
 class OperationalBlock:
     """One closed block. `champion` and `challenger` are the arms of a canary, each on the keys that it answered;
-    `tried` is all that the challenger did, seen or unseen, and `beside` what the champion did meanwhile."""
+    `tried` is all that the challenger did, seen or unseen, and `beside` what the champion did meanwhile. `rows` are
+    those of the log behind it; 0 in a block of an earlier release."""
 
     id: str
     champion: Arm = Arm()
@@ -78,6 +79,7 @@ class OperationalBlock:
     beside: Counted = Counted()
     mirrored: Mirrored = Mirrored()
     split: tuple[SplitBlock, ...] = field(default=())
+    rows: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -92,21 +94,23 @@ class OperationalBlock:
             Counted(**stored["beside"]),
             Mirrored(**stored["mirrored"]),
             tuple(SplitBlock(**part) for part in stored["split"]),
+            stored.get("rows", 0),
         )
 
 
-def failing(blocks: Sequence[OperationalBlock]) -> OperationalBlock | None:
-    """The block with which the challenger had failed most of its keys twice in a row, if it ever did."""
-    before = False
+def failing(blocks: Sequence[OperationalBlock]) -> tuple[OperationalBlock, OperationalBlock] | None:
+    """The first two blocks in a row in which the challenger failed most of its keys, if there are such. Blocks of fewer
+    keys than TRIP_KEYS are skipped, so hours may lie between the two."""
+    before = None
     for block in blocks:
         if block.tried.keys < TRIP_KEYS:
             continue
         share = block.tried.failed / block.tried.keys
         usual = block.beside.failed / block.beside.keys if block.beside.keys else 0.0
         bad = share >= TRIP_SHARE and share >= usual + TRIP_APART
-        if bad and before:
-            return block
-        before = bad
+        if bad and before is not None:
+            return before, block
+        before = block if bad else None
     return None
 
 

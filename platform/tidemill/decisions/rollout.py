@@ -51,10 +51,10 @@ def _artifact_changed(case: Case) -> Verdict[RolloutAction] | None:
 
 
 def _failing(case: Case) -> Verdict[RolloutAction] | None:
-    block = failing(case.facts.operation)
-    if block is None:
+    found = failing(case.facts.operation)
+    if found is None:
         return None
-    return case.verdict(RolloutAction.ABORT, Reason.WORSE, words.failing(block))
+    return case.verdict(RolloutAction.ABORT, Reason.WORSE, words.failing(*found))
 
 
 def _worse(case: Case) -> Verdict[RolloutAction] | None:

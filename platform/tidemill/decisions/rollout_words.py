@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from .judge import LOSSES, MetricEvidence, harm_threshold, mirror_threshold
-from .operation import OperationalBlock
+from .operation import TRIP_KEYS, OperationalBlock
 from .rollout_case import Case, RolloutAction
 from .units import left_out, one_and_many, units
 
@@ -14,10 +14,12 @@ def artifact_changed(case: Case) -> str:
     return f"its files are not the registered ones ({case.facts.ready_message}); train again, do not repair them"
 
 
-def failing(block: OperationalBlock) -> str:
+def failing(before: OperationalBlock, block: OperationalBlock) -> str:
+    now, then = block.tried, before.tried
     return (
-        f"it failed {block.tried.failed:.0f} of {block.tried.keys:.0f} keys in the minutes from {block.id}, most in "
-        f"the block before; of the champion's {block.beside.keys:.0f} failed {block.beside.failed:.0f}"
+        f"it failed {now.failed:.0f} of {now.keys:.0f} keys in the minutes from {block.id}; of the champion's "
+        f"{block.beside.keys:.0f} failed {block.beside.failed:.0f}. Of the {then.keys:.0f} keys in the minutes from "
+        f"{before.id}, the last before with {TRIP_KEYS} or more, it failed {then.failed:.0f}"
     )
 
 

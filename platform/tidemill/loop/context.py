@@ -11,7 +11,7 @@ from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
-from .counting import Keys
+from .counting import Followed
 from .documents.partition import PartitionDocument
 from .documents.repair import CalibratorDocument
 from .documents.store import Kind, Reader, kind_of, read_one
@@ -79,7 +79,7 @@ class Context:
     events: list[Event] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
     refused: TidemillError | None = None
-    followed: dict[str, Keys] = field(default_factory=dict)
+    followed: dict[str, Followed] = field(default_factory=dict)
     evidence: Evidence = field(init=False)
     _reader: Reader = field(default_factory=Reader)
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict)

@@ -29,6 +29,17 @@ class Keys:
     slow: set[str] = field(default_factory=set)
     apart: set[str] = field(default_factory=set)
 
+    def copy(self) -> Keys:
+        return Keys(self.through, set(self.seen), set(self.failed), set(self.slow), set(self.apart))
+
+
+@dataclass
+class Followed:
+    """The keys before all blocks that may be counted again, and before the next block."""
+
+    settled: Keys
+    ahead: Keys
+
 
 def counted_block(
     rollout: RolloutDocument, step: RolloutStep, id: str, rows: pd.DataFrame, keys: Keys
@@ -49,6 +60,7 @@ def counted_block(
         beside=_counted(champion),
         mirrored=_mirrored(step, champion, challenger, keys),
         split=_split(step, arms[0], arms[1], keys),
+        rows=len(rows),
     )
     for arm in arms:
         keys.seen.update(arm["key"])
@@ -124,7 +136,7 @@ def _mirrored(step: RolloutStep, champion: pd.DataFrame, challenger: pd.DataFram
         keys.apart.update(found)
     # In a shadow the champion answers all, in a canary either; each owes the other's rows its own score.
     answered = champion if step.canary is None else champion[champion["role"] == Role.CHAMPION]
-    due = round(len(answered) * (1.0 if step.shadow is None else step.shadow))
+    due = len(answered) * (1.0 if step.shadow is None else step.shadow)  # not rounded: few requests make few pairs
     if step.canary is not None:
         due += int((challenger["role"] == Role.CANARY).sum())
     difference = (both["score_challenger"] - both["score"]).abs().dropna()

@@ -21,6 +21,8 @@ def may_have_changed(context: Context, kind: str, id: str, end: datetime, now: d
     if looked.at < end + context.spec.data.label.give_up_after <= now:
         return True
     since = now - looked.at
+    if since < timedelta(0):  # the clock was put back
+        return True
     if since >= max(LATE, OFTEN * (now - end)):
         return True
     if since < min(OFTEN * (now - end), LATE):

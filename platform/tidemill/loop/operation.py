@@ -1,15 +1,21 @@
-"""Closes operational blocks of a rollout: what its versions did in each five minutes, labels or not."""
+"""Closes operational blocks of a rollout: what its versions did in each five minutes, labels or not.
+
+What a gateway answered reaches the log late where the store was away. So the blocks of the last two hours are counted
+again with each new one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tidemill.decisions.operation import BLOCK, OperationalBlock
+from tidemill.decisions.verdict import Reason
 
 from .blocks import midnight
-from .context import Context
-from .counting import Keys, counted_block
+from .context import Context, Event
+from .counting import Followed, Keys, counted_block
 from .documents.blocks import OperationalHour, OperationThrough
 from .documents.rollout import RolloutDocument, RolloutStep
 from .documents.store import read_one, to_write
@@ -18,7 +24,8 @@ from .ports import Write
 if TYPE_CHECKING:
     import pandas as pd
 
-GRACE = timedelta(seconds=30)  # what a gateway answered is in the log by then
+GRACE = timedelta(seconds=30)  # what a gateway answered is usually in the log by then
+AGAIN = timedelta(hours=2)  # what comes later than this after its block is in no operational block
 AT_ONCE = timedelta(hours=6)
 MOST_KEYS = 100_000  # that are followed through a rollout; of more, a share that is drawn by their hash
 
@@ -47,32 +54,79 @@ def close_operation(context: Context, rollout: RolloutDocument, now: datetime) -
     if rollout.step is None:
         return
     known = read_one(context.state, context.name, OperationThrough, rollout.id)
-    start = _floor(rollout.steps[0].started_at) if known is None else known.through
-    end = _floor(now - GRACE)
+    first = _floor(_begun(rollout, now))
+    through = first if known is None or known.through > now else known.through  # later: the clock was put back
+    late = 0 if known is None else known.late
+    for start, until in _spans(through, _floor(now - GRACE)):
+        late += _close(context, rollout, first, start, until, late)
+    if late:
+        message = (
+            f"{late} predictions of the rollout of version {rollout.challenger} came into the log after the "
+            f"{BLOCK // timedelta(minutes=1)} minutes that they belong to had been counted. They were counted again."
+        )
+        context.wait(Event(now, "rollout.late", Reason.GATHERING_EVIDENCE, message, {"late": late}))
+
+
+def _begun(rollout: RolloutDocument, now: datetime) -> datetime:
+    """When the first step began. Where that is still to come, the clock was put back: then what comes now counts."""
+    at = rollout.steps[0].started_at
+    return at if at <= now else now - AGAIN
+
+
+def _spans(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     while start < end:
         until = min(start + AT_ONCE, end)
-        _close(context, rollout, start, until)
+        yield start, until
         start = until
 
 
-def _close(context: Context, rollout: RolloutDocument, start: datetime, until: datetime) -> None:
-    keys = _keys(context, rollout, start)
+def _close(
+    context: Context, rollout: RolloutDocument, first: datetime, start: datetime, until: datetime, late: int
+) -> int:
+    """Closes the blocks of [start, until) and, where some before them have grown, counts those again. How many rows
+    came late; before, there were `late`."""
+    followed = _followed(context, rollout, first, start)
+    rows = _rows(context, rollout, followed.settled.through, until)
+    before = _stored(context, rollout, rows)
+    ids = rows["at"].dt.floor(BLOCK)
+    sizes = {id.to_pydatetime(): size for id, size in ids[ids < start].value_counts().items()}
+    # One of fewer rows than before: a part of the log was lost, and what the block said stands.
+    grown = {at for at, size in sizes.items() if (known := before.get(at.isoformat())) is None or size > known.rows}
+    if grown:
+        followed.ahead = followed.settled.copy()
+    new = _counted(rollout, rows if grown else rows[ids >= start], followed.ahead, until)
+    settled = max(first, until - AGAIN)
+    _counted(rollout, rows[ids < settled], followed.settled, settled)
+    after = {block.id: block for block in new if block.rows >= getattr(before.get(block.id), "rows", 0)}
+    came = sum(_late(before.get(at.isoformat()), after[at.isoformat()]) for at in grown)
     hours: dict[str, list[dict[str, Any]]] = {}
-    for block in _counted(context, rollout, start, until, keys):
-        hours.setdefault(block.id[:13], []).append(block.to_dict())
-    writes = [to_write(OperationThrough(through=until), rollout.id)]
-    for id, blocks in hours.items():
-        before = context.state.get(context.name, kind(rollout), id)
-        earlier = () if before is None else OperationalHour.read(before).blocks
-        writes.append(Write(kind(rollout), id, OperationalHour(id=id, blocks=(*earlier, *blocks)).stored()))
+    for id, block in sorted({**before, **after}.items()):
+        hours.setdefault(id[:13], []).append(block.to_dict())
+    writes = [to_write(OperationThrough(through=until, late=late + came), rollout.id)]
+    changed = {id[:13] for id, block in after.items() if block != before.get(id)}
+    for id in sorted(changed):
+        writes.append(Write(kind(rollout), id, OperationalHour(id=id, blocks=tuple(hours[id])).stored()))
     context.state.transact(context.name, writes)
+    return came
 
 
-def _counted(
-    context: Context, rollout: RolloutDocument, start: datetime, until: datetime, keys: Keys
-) -> list[OperationalBlock]:
-    """The blocks with answers in [start, until); `keys` learns what they hold."""
-    rows = _rows(context, rollout, start, until)
+def _stored(context: Context, rollout: RolloutDocument, rows: pd.DataFrame) -> dict[str, OperationalBlock]:
+    """What was counted before of the hours that the rows are of."""
+    found = {}
+    for hour in rows["at"].dt.floor("h").unique():
+        stored = context.state.get(context.name, kind(rollout), hour.isoformat()[:13])
+        blocks = () if stored is None else OperationalHour.read(stored).blocks
+        found.update({block["id"]: OperationalBlock.from_dict(block) for block in blocks})
+    return found
+
+
+def _late(before: OperationalBlock | None, block: OperationalBlock) -> int:
+    """A block of an earlier release does not know how many rows it had."""
+    return block.rows if before is None else block.rows - before.rows if before.rows else 0
+
+
+def _counted(rollout: RolloutDocument, rows: pd.DataFrame, keys: Keys, until: datetime) -> list[OperationalBlock]:
+    """The blocks of these rows; `keys` learns what they hold."""
     found = []
     for floor, part in rows.groupby(rows["at"].dt.floor(BLOCK)):
         begin = floor.to_pydatetime()
@@ -83,7 +137,8 @@ def _counted(
 
 def _rows(context: Context, rollout: RolloutDocument, start: datetime, until: datetime) -> pd.DataFrame:
     """What the two versions answered, or failed to, since the first step began."""
-    rows = context.evidence.answers(max(start, rollout.steps[0].started_at), until)
+    begun = rollout.steps[0].started_at
+    rows = context.evidence.answers(max(start, begun) if begun < until else start, until)
     rows = rows[rows["version"].isin([rollout.champion, rollout.challenger])]
     slo = next((m.slo for m in rollout.rollout(context.spec.rollout).judge.metrics if m.slo is not None), None)
     failed = rows["status"] != "ok"
@@ -91,19 +146,19 @@ def _rows(context: Context, rollout: RolloutDocument, start: datetime, until: da
     return rows.assign(failed=failed, slow=slow)
 
 
-def _keys(context: Context, rollout: RolloutDocument, until: datetime) -> Keys:
-    """What the rollout has seen of each key before `until`: remembered, or counted again from the log."""
-    remembered = context.followed.get(rollout.id)
-    if remembered is not None and remembered.through == until:
-        return remembered
+def _followed(context: Context, rollout: RolloutDocument, first: datetime, start: datetime) -> Followed:
+    """What the rollout has seen of each key before `start`, and before what may still be counted again: remembered, or
+    counted anew from the log."""
+    settled, found = max(first, start - AGAIN), context.followed.get(rollout.id)
+    if found is not None and (found.settled.through, found.ahead.through) == (settled, start):
+        return found
     context.followed.clear()  # there is one rollout at a time
-    keys = context.followed.setdefault(rollout.id, Keys(until))
-    start = _floor(rollout.steps[0].started_at)
-    while start < until:
-        end = min(start + AT_ONCE, until)
-        _counted(context, rollout, start, end, keys)
-        start = end
-    return keys
+    keys = Keys(settled)
+    for begin, end in _spans(first, settled):
+        _counted(rollout, _rows(context, rollout, begin, end), keys, end)
+    ahead = keys.copy()
+    _counted(rollout, _rows(context, rollout, settled, start), ahead, start)
+    return context.followed.setdefault(rollout.id, Followed(keys, ahead))
 
 
 def _step_at(rollout: RolloutDocument, moment: datetime) -> RolloutStep:

@@ -15,9 +15,11 @@ from . import standing
 from .champions import crown, current_champion
 from .context import Context, Event, Write
 from .differences import recalibrates
+from .documents.base import NewerDocument
 from .documents.blocks import PairDocument
 from .documents.rollout import RolloutDocument, RolloutStep, Status
 from .documents.turn import TurnDocument
+from .errors import LeaseHeld
 from .in_order import known_until
 from .model import Readiness
 from .operation import audited_share, close_operation, operational_blocks
@@ -76,17 +78,30 @@ def advance_rollout(context: Context, now: datetime) -> None:
     rollout = with_rules(context, rollout)
     rules = rollout.rollout(context.spec.rollout)
     tell_changes(context, rollout, rules, now)
-    ready = context.ports.serving.prepare(registered(context, rollout.challenger))
+    ready, failed = _readiness(context, rollout)
     if not rollout.steps and ready.ready and rules.steps and not rollout.held:
         rollout = _enter_step(context, rollout, rules, now, Reason.STARTED, "ready, the first step begins", {})
     verdict = advance(_facts(context, rollout, ready, now), rules)
-    if rollout.held and not (verdict.action is RolloutAction.ABORT and verdict.reason in _GUARDS):
+    guarded = verdict.action is RolloutAction.ABORT and verdict.reason in _GUARDS
+    if rollout.held and not guarded:
         then = once_resumed(verdict.action)
         _note(context, rollout, {"message": f"{verdict.message}{then}", "evidence": dict(verdict.evidence)})
         message = f"Version {rollout.challenger} stays where it is until somebody resumes the rollout{then}."
         context.wait(Event(now, "rollout.held", Reason.PAUSED_BY_PERSON, message))
-        return
-    _act(context, rollout, rules, verdict, now)
+    elif failed is None or guarded or verdict.action is RolloutAction.HOLD:
+        _act(context, rollout, rules, verdict, now)
+    if failed is not None:
+        raise failed
+
+
+def _readiness(context: Context, rollout: RolloutDocument) -> tuple[Readiness, Exception | None]:
+    """Of the challenger, and what kept it from being looked after: the guards judge what it does all the same."""
+    try:
+        return context.ports.serving.prepare(registered(context, rollout.challenger)), None
+    except (LeaseHeld, NewerDocument):
+        raise
+    except Exception as error:
+        return Readiness(False, str(error), Reason.NOT_READY), error
 
 
 def _act(

@@ -10,12 +10,13 @@ from tidemill.decisions.verdict import Reason
 
 from .champions import current_champion
 from .context import Context, Event
+from .documents.base import NewerDocument
 from .documents.champion import ChampionDocument
 from .documents.request import RequestDocument
 from .documents.rollout import RolloutDocument
 from .documents.route import ToldRoute
 from .documents.store import read_one, to_write
-from .errors import VersionUnknown
+from .errors import LeaseHeld, VersionUnknown
 from .ids import digest_of
 from .model import Arm, Readiness, Role, Route
 from .repairs import serving_calibrator
@@ -24,12 +25,27 @@ from .versions import registered
 
 
 def reconcile_route(context: Context, now: datetime) -> None:
+    """A version that cannot be looked after now keeps no route from being set: its error is raised after that."""
+    failed: list[Exception] = []
+    _reconcile(context, now, failed)
+    if failed:
+        raise failed[0]
+
+
+def _reconcile(context: Context, now: datetime, failed: list[Exception]) -> None:
     champion = current_champion(context)
     if champion is None:
         context.wait(Event(now, "serving.waiting", Reason.NOT_READY, "There is no champion to serve yet."))
         return
     fallback = _fallback(context, champion)
-    ready = {version: _prepare(context, version) for version in {champion.version, *fallback}}
+    ready = {
+        version: _prepare(context, version, champion.version, failed)
+        for version in dict.fromkeys([champion.version, *fallback])
+    }
+    for version, state in ready.items():
+        if state.ready and state.message:
+            message = f"Version {version} goes on as it is: {state.message}"
+            context.wait(Event(now, "serving.waiting", Reason.NOT_READY, message))
     standing = [version for version in (champion.version, *fallback) if ready[version].ready]
     if not standing:
         context.wait(Event(now, "serving.waiting", Reason.NOT_READY, ready[champion.version].message))
@@ -107,11 +123,22 @@ def _tried(context: Context) -> RolloutDocument | None:
     return None if aborted else rollout
 
 
-def _prepare(context: Context, version: str) -> Readiness:
+def _prepare(context: Context, version: str, champion: str, failed: list[Exception]) -> Readiness:
+    """What the route names stands though it cannot be looked after now, and what it does not name stays out of it: an
+    abort must not wait for either. A new champion does wait."""
     try:
         return context.ports.serving.prepare(registered(context, version))
     except VersionUnknown as error:
         return Readiness(False, str(error))
+    except (LeaseHeld, NewerDocument):
+        raise
+    except Exception as error:
+        route = context.ports.serving.route(context.name)
+        stands = route is not None and version in {*(arm.version for arm in route.arms), *route.fallback}
+        if version == champion and not stands:
+            raise
+        failed.append(error)
+        return Readiness(stands, "" if stands else str(error))
 
 
 def _fallback(context: Context, champion: ChampionDocument) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from gateway_harness import NOW, StillClock, loop
 from tidemill.adapters.kubernetes.api import ApiError
 from tidemill.adapters.kubernetes.deployment_serving import GRACE, DeploymentServing
 from tidemill.adapters.kubernetes.model_deployment import ModelServing, selector
+from tidemill.adapters.kubernetes.unused_versions import UNUSED
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import NotReady
+from tidemill.loop.errors import NotReady, TemporaryError
 from tidemill.loop.model import Arm, ModelVersion, Role, Route
 
 VERSION = ModelVersion("1", "s3://b/ns/delay/models/t-challenger", "sha256:1", "t")
@@ -181,6 +182,26 @@ def test_it_keeps_it_where_its_deployment_is_gone_and_none_may_be_made(unsettled
     unsettled.apply = refused  # type: ignore[method-assign]
     state = serving(unsettled).prepare(VERSION)
     assert (state.ready, state.message) == (True, "exceeded quota")
+
+
+@pytest.mark.parametrize("call", ["apply", "merge"])
+def test_an_api_server_that_takes_no_deployments_keeps_no_route_from_being_set(api: Api, call: str) -> None:
+    prepared = serving(api)
+    prepared.prepare(VERSION)
+    prepared.set_route(ROUTE)
+    if call == "apply":
+        prepared = serving(api)  # which applies anew
+    api.there("Deployment")["metadata"]["annotations"] = {UNUSED: NOW.isoformat()}
+
+    def away(*_: Any) -> Any:
+        raise TemporaryError("500: failed calling webhook")
+
+    setattr(api, call, lambda *asked: away() if "Deployment" in str(asked) else getattr(Api, call)(api, *asked))
+    state = prepared.prepare(VERSION)
+    assert (state.ready, state.message) == (True, "500: failed calling webhook")
+    prepared.set_route(Route("delay", (Arm("1", Role.CHAMPION, 1.0),), ("1",)))
+    assert (route := prepared.route("delay")) is not None
+    assert route.fallback == ("1",)
 
 
 @pytest.mark.parametrize("pod", [None, {"ready": "False"}, {"digest": "sha256:other"}, {"version": "2"}])

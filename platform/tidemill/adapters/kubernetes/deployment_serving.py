@@ -27,7 +27,7 @@ from tidemill.adapters.kubernetes.route_map import RouteMap
 from tidemill.adapters.kubernetes.unused_versions import UnusedVersions
 from tidemill.adapters.route_document import named
 from tidemill.decisions.verdict import Reason
-from tidemill.loop.errors import NotReady, TidemillError
+from tidemill.loop.errors import NotReady, TemporaryError, TidemillError
 from tidemill.loop.ids import digest_of
 from tidemill.loop.model import ModelVersion, Readiness, Route
 from tidemill.loop.ports import Clock
@@ -36,6 +36,8 @@ from tidemill.spec.model_loop import ModelLoop
 GRACE = timedelta(minutes=5)
 _AGAIN = timedelta(minutes=1)  # what was applied is applied again after this, in case somebody changed it
 _LATELY = timedelta(seconds=5)
+# A quota, a policy, a field that this cluster does not know; a webhook for Deployments that does not answer.
+_REFUSED = (ApiError, TemporaryError)
 
 
 @dataclass
@@ -75,7 +77,7 @@ class DeploymentServing:
     def prepare(self, version: ModelVersion) -> Readiness:
         """Ready when its Pods are there in their present form and its endpoint answers; else in the Pods' own words
         why not. One that has traffic already keeps it while one of its Pods answers; the message is then what is
-        wrong. Raises TemporaryError where the API server is away."""
+        wrong. Raises TemporaryError where what is there cannot be read: the API server is away."""
         self._prepared[version.version] = version
         self._named_at[version.version] = self._clock.now()
         deployment, refused = self._ensure(version)
@@ -83,7 +85,7 @@ class DeploymentServing:
         serves = version.version in self._routed()
         if not serves and (deployment is None or refused is not None):
             return Readiness(False, str(refused), Reason.NOT_READY)
-        wrong = ""
+        wrong = "" if refused is None else str(refused)
         if deployment is None or not is_rolled_out(deployment):
             pods = self._pods(version)
             unready = (
@@ -151,14 +153,17 @@ class DeploymentServing:
                 for document in objects:
                     answer = self._api.apply(document)
                     current = answer if document["kind"] == "Deployment" else current
-            except ApiError as error:  # a quota, a policy, a field that this cluster does not know
+            except _REFUSED as error:
                 return current, error
             assert current is not None, "a Deployment is among the objects"
             self._memory.applied[version.version] = (digest, current["metadata"]["generation"], now)
-        if current["spec"].get("replicas", 1) < self._serving.least:  # an autoscaler leaves none at none
-            where = ("apps/v1", "Deployment", self._namespace, name)
-            current = self._api.merge(*where, {"spec": {"replicas": self._serving.least}})
-        self._unused.keep(current)
+        try:
+            if current["spec"].get("replicas", 1) < self._serving.least:  # an autoscaler leaves none at none
+                where = ("apps/v1", "Deployment", self._namespace, name)
+                current = self._api.merge(*where, {"spec": {"replicas": self._serving.least}})
+            self._unused.keep(current)
+        except _REFUSED as error:
+            return current, error
         return current, None
 
     def _theirs(self, wanted: Sequence[Object], deployment: Object | None) -> list[tuple[str, Object]]:

@@ -1,4 +1,5 @@
-"""Closed evidence: days of every version, and blocks of a rollout's outcomes and of its operation. Never changed."""
+"""Closed evidence: days of every version, and blocks of a rollout's outcomes and of its operation. The first two never
+change; blocks of operation are counted again while predictions of their time may come into the log late."""
 
 from __future__ import annotations
 
@@ -82,11 +83,12 @@ class PairDocument(Document):
 
 
 class OperationThrough(Document):
-    """Up to when the operational blocks of a rollout are closed."""
+    """Up to when the operational blocks of a rollout are closed. `late` predictions came after their block was."""
 
     kind = "operation through"
 
     through: Moment
+    late: int = 0
 
 
 class OperationalHour(Document):

@@ -64,7 +64,7 @@ def close_operation(context: Context, rollout: RolloutDocument, now: datetime) -
             f"{late} predictions of the rollout of version {rollout.challenger} came into the log after the "
             f"{BLOCK // timedelta(minutes=1)} minutes that they belong to had been counted. They were counted again."
         )
-        context.wait(Event(now, "rollout.late", Reason.GATHERING_EVIDENCE, message, {"late": late}))
+        context.wait(Event(now, "operation.late", Reason.GATHERING_EVIDENCE, message, {"late": late}))
 
 
 def _begun(rollout: RolloutDocument, now: datetime) -> datetime:

@@ -45,7 +45,7 @@ def _reconcile(context: Context, now: datetime, failed: list[Exception]) -> None
     for version, state in ready.items():
         if state.ready and state.message:
             message = f"Version {version} goes on as it is: {state.message}"
-            context.wait(Event(now, "serving.waiting", Reason.NOT_READY, message))
+            context.wait(Event(now, "serving.kept", Reason.NOT_READY, message))
     standing = [version for version in (champion.version, *fallback) if ready[version].ready]
     if not standing:
         context.wait(Event(now, "serving.waiting", Reason.NOT_READY, ready[champion.version].message))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidemill.decisions.verdict import Reason
 from tidemill.loop.context import Context
+from tidemill.loop.documents.rollout import RolloutDocument
 from tidemill.loop.standing import step_of
 from tidemill.spec.model_rollout import ModelRolloutSpec, ModelRolloutStatus
 
@@ -24,13 +25,13 @@ def rollout_name(loop: str, id: str) -> str:
 
 
 def rollout_spec(context: Context, rollout: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the switches: those are other people's."""
+    """Without the switches: those are other people's. The steps are those that the rollout began with."""
     spec = ModelRolloutSpec(
         loop=context.name,
         challenger=rollout["challenger"],
         champion=rollout["champion"],
         turn=rollout["turn"],
-        steps=context.spec.rollout.steps,
+        steps=RolloutDocument.read(rollout).rollout(context.spec.rollout).steps,
     )
     return spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_SWITCHES)
 

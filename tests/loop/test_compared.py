@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_world import Small
+from tidemill.loop.compared import Earlier
 from tidemill.loop.documents.blocks import PairDocument
 from tidemill.loop.model import ModelVersion
 from tidemill.loop.pairs import dependence, kind
 from tidemill.loop.tick import tick
-from tried_versions import DAY, FIRST, HOUR, ask, label, rollout, row, tried
+from tried_versions import DAY, FIRST, HOUR, MINUTE, ask, label, rollout, row, tried
 
 DATA = {
     "source": {"parquet": "data/"},
@@ -137,3 +139,33 @@ def answered(it: Small, of_day: bool) -> None:
 def test_customers_that_return_make_no_short_blocks(it: Small, of_day: bool, hours: int) -> None:
     answered(it, of_day)
     assert dependence(it.context, FIRST + HOUR).hours == hours
+
+
+def test_a_day_that_is_over_is_read_once_in_all_ticks(it: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    came(it, days=3)
+    read: list[datetime] = []
+    scored = it.context.evidence.scored
+    monkeypatch.setattr(it.context.evidence, "scored", lambda start, end: (read.append(start), scored(start, end))[1])
+    keys = pd.Series(KEYS)
+    for hours in (3, 4):
+        assert Earlier(it.context, rollout(it), FIRST + 3 * DAY + hours * HOUR).has(keys, FIRST + 3 * DAY).all()
+    assert read == [FIRST + 2 * DAY], "the days before it in the tick, and none twice"
+
+
+def test_a_day_is_read_again_while_its_predictions_may_come_late(it: Small) -> None:
+    def has(now: datetime) -> list[bool]:
+        return list(Earlier(it.context, rollout(it), now).has(pd.Series(["late"]), FIRST + DAY))
+
+    assert has(FIRST + DAY + HOUR) == [False]
+    ask(it, ["late"], FIRST + 23 * HOUR)
+    assert has(FIRST + DAY + 90 * MINUTE) == [True]
+
+
+def test_what_a_clock_that_ran_ahead_had_read_is_forgotten(it: Small) -> None:
+    def has(now: datetime) -> list[bool]:
+        return list(Earlier(it.context, rollout(it), now).has(pd.Series(["k"]), FIRST + 5 * DAY))
+
+    assert has(FIRST + 9 * DAY) == [False]
+    assert has(FIRST + HOUR) == [False], "the clock is put back"
+    ask(it, ["k"], FIRST + 3 * DAY)
+    assert has(FIRST + 9 * DAY) == [True]

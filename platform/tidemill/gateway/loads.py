@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from concurrent import futures
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
 from typing import Generic, TypeVar
 
 from tidemill.loop.errors import TemporaryError
@@ -31,24 +31,16 @@ class Loads(Generic[T]):
         """What `load` returns; raises what it raises, and StillLoading after WAIT seconds. Who asks again while the
         load of the same key goes on does not wait."""
         with self._lock:
-            future = self._running.get(key)
-            wait = 0.0 if future is not None else WAIT
+            future, wait = self._running.get(key), 0.0
             if future is None:
-                future = self._running[key] = Future()
+                future, wait = self._running.setdefault(key, Future()), WAIT
                 threading.Thread(target=_run, args=(future, load), name="load", daemon=True).start()
-        try:
-            found = future.result(wait)
-        except NotYet:
-            if not future.done():
-                raise StillLoading(
-                    "it is being loaded; if that does not end, look at what its loading waits for"
-                ) from None
-            found = future.result()
-        finally:
-            if future.done():
-                with self._lock:
-                    self._running.pop(key, None)
-        return found
+        if not futures.wait([future], wait).done:
+            raise StillLoading("it is being loaded; if that does not end, look at what its loading waits for")
+        with self._lock:
+            if self._running.get(key) is future:
+                del self._running[key]
+        return future.result()
 
 
 def _run(future: Future[T], load: Callable[[], T]) -> None:

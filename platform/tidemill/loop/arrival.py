@@ -122,15 +122,15 @@ def _of_history(context: Context, now: datetime) -> Arrival:
 def _labelled(context: Context, now: datetime, age: timedelta) -> list[tuple[float, float | None]]:
     """Of the latest admitted partitions that are so old: the share of keys that have a label, and the labels' mean."""
     admitted = {p.id for p in context.documents(PartitionDocument) if p.admitted}
-    aged = [p for p in context.ports.source.partitions() if p.id in admitted and p.end + age <= now]
+    aged = [p for p in context.ports.source.partitions() if p.id in admitted and p.end + age <= now][-_PARTITIONS:]
+    labels = context.ports.outcomes.known(now)
     found = []
-    for partition in aged[-_PARTITIONS:]:
+    for partition in aged:
         try:
             frame = canonical(context.ports.source.read(partition), context.spec.data)
         except DataUnreadable:
             continue
         keys = frame[context.spec.data.key].dropna().drop_duplicates()
-        labels = context.ports.outcomes.known(now)
         own = labels.loc[labels["key"].isin(keys), "label"]
         if len(keys):
             found.append((len(own) / len(keys), float(own.mean()) if len(own) else None))

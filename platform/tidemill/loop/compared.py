@@ -6,20 +6,19 @@ the day of events on which it first came in the rollout; and so does a value of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .blocks import midnight
 from .context import Context
+from .counting import Came
 from .documents.rollout import RolloutDocument
+from .evidence import AGAIN, DAY
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_DAY = timedelta(days=1)
 
 
 def compared(rows: pd.DataFrame, rollout: RolloutDocument) -> pd.DataFrame:
@@ -32,20 +31,18 @@ def compared(rows: pd.DataFrame, rollout: RolloutDocument) -> pd.DataFrame:
     return both.assign(unit=both["unit"].where(both["unit"].notna(), both["unit_challenger"]))
 
 
-@dataclass(frozen=True)
-class _Came:
-    """`keys`: 64-bit hashes, 8 bytes each, because a rollout may hold millions of keys."""
-
-    keys: np.ndarray[Any, np.dtype[np.uint64]]
-    units: set[str]
-
-
 class Earlier:
-    """What was compared in the rollout before a day, labelled or not, by the prediction log. A day is read once."""
+    """What was compared in the rollout before a day, labelled or not, by the prediction log. A day is read once; again
+    in later ticks while predictions may still come late into the log."""
 
-    def __init__(self, context: Context, rollout: RolloutDocument) -> None:
-        self._context, self._rollout = context, rollout
-        self._days: dict[datetime, _Came] = {}
+    def __init__(self, context: Context, rollout: RolloutDocument, now: datetime) -> None:
+        self._context, self._rollout, self._over = context, rollout, now - AGAIN - DAY
+        self._days: dict[datetime, Came] = {}
+        remembered = context.compared.get(rollout.id, {})
+        # A day that is still to come was read by a clock that ran ahead.
+        self._settled = {day: came for day, came in remembered.items() if day <= self._over}
+        context.compared.clear()  # there is one rollout at a time
+        context.compared[rollout.id] = self._settled
 
     def has(self, keys: pd.Series, day: datetime) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which of the keys came on a day before `day`, shape (n,)."""
@@ -58,15 +55,16 @@ class Earlier:
         """The values that came on a day before `day`."""
         return set().union(*(each.units for each in self._before(day)))
 
-    def _before(self, day: datetime) -> list[_Came]:
+    def _before(self, day: datetime) -> list[Came]:
         first = midnight(self._rollout.steps[0].started_at)
-        return [self._came(first + number * _DAY) for number in range((day - first) // _DAY)]
+        return [self._came(first + number * DAY) for number in range((day - first) // DAY)]
 
-    def _came(self, day: datetime) -> _Came:
-        if day not in self._days:
-            rows = compared(self._context.evidence.scored(day, day + _DAY), self._rollout)
-            self._days[day] = _Came(_hashes(rows["key"]), set(rows["unit"].dropna()))
-        return self._days[day]
+    def _came(self, day: datetime) -> Came:
+        days = self._settled if day <= self._over else self._days
+        if day not in days:
+            rows = compared(self._context.evidence.scored(day, day + DAY), self._rollout)
+            days[day] = Came(_hashes(rows["key"]), set(rows["unit"].dropna()))
+        return days[day]
 
 
 def _hashes(keys: pd.Series) -> np.ndarray[Any, np.dtype[np.uint64]]:

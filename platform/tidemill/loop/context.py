@@ -11,7 +11,7 @@ from tidemill.decisions.verdict import Reason
 from tidemill.spec.model_loop import ModelLoop, ModelLoopSpec
 from tidemill.stats.summary import Summary
 
-from .counting import Followed
+from .counting import Came, Followed
 from .documents.partition import PartitionDocument
 from .documents.repair import CalibratorDocument
 from .documents.store import Kind, Reader, kind_of, read_one
@@ -65,7 +65,7 @@ class Context:
     `project` is the folder of the user's code: here, or inside `image` where steps run in containers. Relative paths of
     the spec are relative to `root`, a URI; by default that is the project's folder. `prefix` goes before the loop's
     name where namespaces share a registry. `followed` is what was counted of the keys of the running rollout, by its
-    id.
+    id, and `compared` what was compared in it on each day that is over.
     """
 
     loop: ModelLoop
@@ -80,6 +80,7 @@ class Context:
     waiting: list[Event] = field(default_factory=list)
     refused: TidemillError | None = None
     followed: dict[str, Followed] = field(default_factory=dict)
+    compared: dict[str, dict[datetime, Came]] = field(default_factory=dict)
     evidence: Evidence = field(init=False)
     _reader: Reader = field(default_factory=Reader)
     _summaries: dict[tuple[str, str], Summary] = field(default_factory=dict)

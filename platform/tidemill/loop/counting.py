@@ -41,6 +41,14 @@ class Followed:
     ahead: Keys
 
 
+@dataclass(frozen=True)
+class Came:
+    """What was compared on a day. `keys`: 64-bit hashes, 8 bytes each, because a rollout may hold millions of keys."""
+
+    keys: np.ndarray[Any, np.dtype[np.uint64]]
+    units: set[str]
+
+
 def counted_block(
     rollout: RolloutDocument, step: RolloutStep, id: str, rows: pd.DataFrame, keys: Keys
 ) -> OperationalBlock:

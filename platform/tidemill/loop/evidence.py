@@ -22,6 +22,7 @@ _LABELLED = 64  # days: a correction is fitted on the same two weeks every night
 _KEPT = ["version", "served", "event_time", "raw", "score", "label"]  # a large day is kept, too: as little as it takes
 _JOINED = 2
 DAY = timedelta(days=1)
+AGAIN = timedelta(hours=2)  # predictions that come later than this into the log are in no operational block
 
 
 class Evidence:

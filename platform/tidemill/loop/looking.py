@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from .context import Context
 from .documents.look import Look
-from .documents.store import kind_of
+from .documents.store import read_one, to_write
 
 OFTEN = 0.05  # of its age: a block closes at most that much later than it could
 LATE = timedelta(hours=1)  # what may have been logged late is looked for that often, though no label has come
@@ -33,10 +33,8 @@ def may_have_changed(context: Context, kind: str, id: str, end: datetime, now: d
 def looked_at(context: Context, kind: str, id: str, labels: int, due: int, now: datetime) -> None:
     """`labels`: how many were known before the block was read; what comes meanwhile must be seen as new. `due`: rows of
     the block that wait for a label or have one."""
-    look = Look(at=now, labels=labels, due=due)
-    context.state.put(context.name, kind_of(Look, kind), id, look.stored())
+    context.state.transact(context.name, [to_write(Look(at=now, labels=labels, due=due), id, kind)])
 
 
 def last_look(context: Context, kind: str, id: str) -> Look | None:
-    stored = context.state.get(context.name, kind_of(Look, kind), id)
-    return None if stored is None else Look.read(stored)
+    return read_one(context.state, context.name, Look, id, kind)

@@ -19,13 +19,13 @@ from .counting import Followed, Keys, counted_block
 from .documents.blocks import OperationalHour, OperationThrough
 from .documents.rollout import RolloutDocument, RolloutStep
 from .documents.store import read_one, to_write
+from .evidence import AGAIN
 from .ports import Write
 
 if TYPE_CHECKING:
     import pandas as pd
 
 GRACE = timedelta(seconds=30)  # what a gateway answered is usually in the log by then
-AGAIN = timedelta(hours=2)  # what comes later than this after its block is in no operational block
 AT_ONCE = timedelta(hours=6)
 MOST_KEYS = 100_000  # that are followed through a rollout; of more, a share that is drawn by their hash
 

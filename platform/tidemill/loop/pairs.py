@@ -98,7 +98,7 @@ def close_pairs(context: Context, rollout: RolloutDocument, now: datetime) -> No
     stored = context.state.documents(context.name, kind(rollout))
     closed = {document["id"] for document in stored}
     known: Arrival | None = None
-    earlier = Earlier(context, rollout)
+    earlier = Earlier(context, rollout, now)
     for id, start in block_starts(context, rollout, now):
         if id not in closed and may_have_changed(context, kind(rollout), id, start + length, now):
             known = known or arrival(context, now, rollout.block_hours or _WHOLE_DAY)

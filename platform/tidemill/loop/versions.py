@@ -13,7 +13,7 @@ def registered(context: Context, version: str) -> ModelVersion:
     route from being repaired. Raises VersionUnknown."""
     known = read_one(context.state, context.name, RegisteredVersion, version)
     if known is not None:
-        return known.known
+        return known.model_version
     found = context.ports.registry.get(context.name, version)
     document = RegisteredVersion.of(found)
     context.state.put_once(context.name, document.kind, version, document.stored())

@@ -26,5 +26,5 @@ class RegisteredVersion(Document):
         return cls(**{**asdict(found), "tags": dict(found.tags)})
 
     @property
-    def known(self) -> ModelVersion:
+    def model_version(self) -> ModelVersion:
         return ModelVersion(self.version, self.uri, self.digest, self.turn, self.run_id, self.tags)

@@ -12,9 +12,9 @@ from .base import Document
 Kind = TypeVar("Kind", bound=Document)
 
 
-def read_one(state: State, loop: str, type: type[Kind], id: str) -> Kind | None:
-    """Raises NewerDocument."""
-    stored = state.get(loop, type.kind, id)
+def read_one(state: State, loop: str, type: type[Kind], id: str, of: str = "") -> Kind | None:
+    """`of` as of `read_all`. Raises NewerDocument."""
+    stored = state.get(loop, kind_of(type, of), id)
     return None if stored is None else type.read(stored)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tidemill.cli.report_page import render, words
+from tidemill.cli.report_page.lanes import rows
 
 START, END = date(2013, 3, 1), date(2013, 12, 31)
 DAYS = [START + timedelta(days=n) for n in range((END - START).days + 1)]
@@ -236,3 +237,20 @@ def test_a_browser_shows_it_without_complaint_and_without_scrolling_sideways(
         browser.close()
     assert complaints == []
     assert overflow == 0
+
+
+def test_a_calibrator_serves_until_the_next_is_fitted(results: dict[str, Any]) -> None:
+    """On a night without new outcomes none is."""
+    fits = [
+        ("2013-03-02", False),
+        ("2013-03-04", True),
+        ("2013-03-08", True),
+        ("2013-03-10", False),
+        ("2013-12-30", True),
+    ]
+    calibrators = [{"day": day, "version": "1", "intercept": 0.1, "slope": 1.0, "serving": on} for day, on in fits]
+    (lane,) = (row for row in rows({**results, "calibrators": calibrators}) if row.name == "calibrator serves")
+    assert [(bar.first.isoformat(), bar.last.isoformat()) for bar in lane.bars] == [
+        ("2013-03-04", "2013-03-09"),
+        ("2013-12-30", "2013-12-31"),
+    ]

@@ -21,7 +21,7 @@ TITLES = {
     "weekly_rollout": "weekly, through the same rollouts",
 }
 SAW = {
-    "tidemill": "admitted days only; quarantined days neither train nor judge nor recalibrate",
+    "tidemill": "admitted days train; days whose data is at fault are no evidence either",
     "never": "January and February, once",
     "weekly": "every delivered day, faults included",
     "weekly_rollout": "admitted days only (the same gate)",

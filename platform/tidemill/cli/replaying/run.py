@@ -115,7 +115,7 @@ def _live(replaying: Any, world: Any, tell: Tell) -> list[Day]:
 
 
 def _teller(tell: Tell) -> Callable[[str, datetime, str, str], None]:
-    quiet = ("partition.admitted",)
+    quiet = ("partition.admitted", "route.changed")  # daily; what changes a route is told by itself
 
     def told(_loop: str, at: datetime, event: str, message: str) -> None:
         if event not in quiet:

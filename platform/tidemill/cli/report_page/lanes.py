@@ -159,13 +159,16 @@ def _champions(results: Results) -> list[Bar]:
 
 
 def _serving(results: Results) -> list[Bar]:
-    """Days in a row on which a calibrator served, as one bar."""
+    """Days in a row on which a calibrator served, as one bar. One serves until the next is fitted: on a night without
+    new outcomes none is."""
     bars: list[Bar] = []
-    for day in sorted({_day(c["day"]) for c in results.get("calibrators") or [] if c.get("serving")}):
-        if bars and day - bars[-1].last <= timedelta(days=1):
-            bars[-1] = Bar(bars[-1].first, day, OWN)
-        else:
-            bars.append(Bar(day, day, OWN))
+    fits = sorted((_day(c["day"]), bool(c.get("serving"))) for c in results.get("calibrators") or [])
+    ends = [day - timedelta(days=1) for day, _ in fits[1:]] + [_end(results)]
+    for (first, serving), last in zip(fits, ends, strict=True):
+        if serving and bars and first - bars[-1].last <= timedelta(days=1):
+            bars[-1] = Bar(bars[-1].first, max(first, last), OWN)
+        elif serving:
+            bars.append(Bar(first, max(first, last), OWN))
     return bars
 
 

@@ -4,9 +4,10 @@
 
 cosmic-ray finds and applies the mutations (another operator, comparison, number, ...). The sample is drawn place by
 place: a place in the code, then one of its mutations, so that an operator that has ten others does not count ten times.
-Annotations, caches and assertions are left out: no test can notice them. Each mutant is tested by the test file that
-mirrors its module (that of `rollout` for `rollout_words`; all of the folder where there is none) and by
-tests/test_frozen.py. A mutant that takes SLOWER times as long as the code without it never ends: that is noticed, too.
+Annotations, caches and assertions are left out: no test can notice them. Each mutant is tested by tests/test_frozen.py
+and by the test file that mirrors its module. A module without such a file, as `rollout_case`, is tested by the file of
+its first word (test_rollout.py), or else by all tests of its folder. A mutant that takes SLOWER times as long as the
+code without it does not end, and counts as killed.
 Works on copies; prints a line a mutant as it goes and the survivors at the end; exits with 1 where fewer than nine in
 ten were killed.
 """

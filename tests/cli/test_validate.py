@@ -122,7 +122,7 @@ def test_a_column_of_blocks_that_the_data_does_not_have_is_a_warning_that_says_w
     assert result.exit_code == 0
     assert "spec.rollout.judge.block.column: data/" in result.stderr
     assert "has no column visitor." in result.stderr
-    assert "Requests without visitor are no evidence: a rollout ends inconclusive." in result.stderr
+    assert "Outcomes of requests without it do not count: rollouts stay inconclusive." in result.stderr
 
 
 def test_labels_that_come_as_outcomes_alone_need_no_column(shop: Path) -> None:

@@ -196,9 +196,9 @@ def test_a_profile_says_only_what_differs(project: Path) -> None:
         ("{colum: batch}", "spec.rollout.judge.block.colum: unknown field. Did you mean column?"),
         ("{}", "spec.rollout.judge.block.column: this field is missing. A column of the requests"),
         ("{column: ''}", "spec.rollout.judge.block.column: '' is not a name"),
-        ("{column: bought}", "spec: rollout.judge.block.column cannot be the label, which no request has"),
-        ("{column: visit_id}", "nor the key or the event time: each outcome would be a piece of evidence of its own"),
-        ("{column: visited_at}", "nor the key or the event time: each outcome would be a piece of evidence of its own"),
+        ("{column: bought}", "spec: rollout.judge.block.column is the label: requests do not carry it"),
+        ("{column: visit_id}", "spec: rollout.judge.block.column is the key or the event time: each outcome would be"),
+        ("{column: visited_at}", "spec: rollout.judge.block.column is the key or the event time: each outcome would"),
     ],
 )  # fmt: skip
 def test_a_block_is_a_part_of_a_day_auto_or_a_column_of_the_requests(project: Path, block: str, expected: str) -> None:

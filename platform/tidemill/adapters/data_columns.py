@@ -29,7 +29,7 @@ def unknown_columns(spec: ModelLoopSpec, folder: Path) -> Iterator[Finding]:
             yield field, f"{path.relative_to(folder)} has no column {name}", _nearest(name, columns)
     unit = spec.rollout.judge.block_column
     if unit is not None and unit not in columns:
-        hint = f"{_nearest(unit, columns)} Requests without {unit} are no evidence: a rollout ends inconclusive."
+        hint = f"{_nearest(unit, columns)} Outcomes of requests without it do not count: rollouts stay inconclusive."
         yield ("spec", "rollout", "judge", "block", "column"), f"{path.relative_to(folder)} has no column {unit}", hint
     label = data.label.column
     if label not in columns and get_close_matches(label, columns):

@@ -30,7 +30,7 @@ def _quarantined(context: click.Context, _parameter: click.Parameter, incomplete
 
 command = asking_command(
     "admit",
-    "Asked to admit the partition",
+    "Asked for admission",
     "Let a quarantined PARTITION in, or with --since every one from it on: what is new in them is right.",
     partition=_quarantined,
 )

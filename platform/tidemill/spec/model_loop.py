@@ -261,7 +261,7 @@ def _default_metrics() -> tuple[JudgeMetric, ...]:
 class BlockColumn(Strict):
     """Outcomes whose requests have the same value of a column, such as a batch, are one piece of evidence."""
 
-    column: Column = Field(description="a column of the requests; a request without a value is no evidence")
+    column: Column = Field(description="a column of the requests; outcomes of requests without a value do not count")
 
 
 class Judge(Strict):
@@ -327,12 +327,15 @@ class ModelLoopSpec(Strict):
             lambda self: not self.rollout.steps or self.rollout.max_duration > self.data.label.arrives_after,
         ),
         Rule(
-            "rollout.judge.block.column cannot be the label, which no request has, nor the key or the event time: each "
-            "outcome would be a piece of evidence of its own",
+            "rollout.judge.block.column is the label: requests do not carry it",
             None,
-            lambda self: (
-                self.rollout.judge.block_column not in (self.data.label.column, self.data.key, self.data.event_time)
-            ),
+            lambda self: self.rollout.judge.block_column != self.data.label.column,
+        ),
+        Rule(
+            "rollout.judge.block.column is the key or the event time: each outcome would be a block of its own; write "
+            "auto for that",
+            None,
+            lambda self: self.rollout.judge.block_column not in (self.data.key, self.data.event_time),
         ),
         Rule(
             "evaluation.slices cannot hold the label or the key",

@@ -19,9 +19,11 @@ from turn_world import turn
 
 pytestmark = pytest.mark.timeout(120)
 # Stands for a loop: asks for a run whose pipeline is a pipe that nobody writes to, and waits to be killed.
+# It hears Ctrl-C where the tests themselves do not: a shell starts jobs in the background with it ignored.
 LOOP = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tidemill.adapters.local.pipelines import LocalPipelines
 from tidemill.loop.turn.request import read_request
 work, turns = sys.argv[1:]
